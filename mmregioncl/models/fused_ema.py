@@ -1,0 +1,56 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""MMEngine's momentum encoder, updated by one multi-tensor call."""
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.model import ExponentialMovingAverage
+from torch import nn
+
+from mmregioncl.core import ema_update
+
+
+class FusedEMA(ExponentialMovingAverage):
+    """``ExponentialMovingAverage`` without a kernel per parameter.
+
+    Same arguments, numbers and state dict. The parent asks the device for
+    its step count in every step; this one counts along on the host.
+    """
+    _taken: int | None = None
+
+    @property
+    def steps_taken(self) -> int:
+        """Updates so far, counted without asking the device."""
+        if self._taken is None:  # first step, or a checkpoint was loaded
+            self._taken = int(self.steps)
+        return self._taken
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._taken = None
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Move the average towards the model; copy it in the first step.
+
+        Args:
+            model (nn.Module): The query encoder.
+        """
+        averages = list(self.module.parameters())
+        sources = list(model.parameters())
+        if self.steps_taken == 0:
+            torch._foreach_copy_(averages, sources)
+        else:
+            ema_update(averages, sources, 1 - self.momentum)
+        pairs = list(zip(self.module.buffers(), model.buffers()))
+        for floating in (True, False):  # one dtype per multi-tensor call
+            chosen = [
+                pair for pair in pairs
+                if pair[0].is_floating_point() == floating
+            ]
+            if chosen:
+                torch._foreach_copy_([average for average, _ in chosen],
+                                     [source for _, source in chosen])
+        self.steps += 1
+        self._taken = self.steps_taken + 1

@@ -1,0 +1,88 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""The head of the contrastive hosts: instance, canvas and paste terms."""
+from __future__ import annotations
+
+from mmselfsup.models.heads import ContrastiveHead
+from mmselfsup.registry import MODELS
+from torch import Tensor
+
+from mmregioncl.core import SwappedRegions, info_nce, region_info_nce
+
+
+@MODELS.register_module()
+class RegionContrastiveHead(ContrastiveHead):
+    """InfoNCE for whole images and for regions.
+
+    Called with positive and negative logits it is MMSelfSup's
+    ``ContrastiveHead``; :meth:`region_loss` adds what RegionCL needs, in
+    closed form and with one product with the queue for all three terms.
+
+    Args:
+        loss (dict): Cross entropy, the only loss that the closed form knows.
+            Its ``loss_weight`` scales every term. Defaults to
+            ``dict(type='mmcls.CrossEntropyLoss')``.
+        temperature (float): tau. Defaults to 0.2, that of MoCo v2 and of the
+            authors' run.
+        intra_negative (bool): Whether the other region of the same composite
+            is a negative. Defaults to True, as in the paper.
+
+    Raises:
+        ValueError: If the temperature is not positive, or the loss is not
+            plain cross entropy.
+    """
+
+    def __init__(self,
+                 loss: dict = dict(type='mmcls.CrossEntropyLoss'),
+                 temperature: float = 0.2,
+                 intra_negative: bool = True) -> None:
+        if not temperature > 0:
+            raise ValueError('head.temperature must be positive, got '
+                             f'{temperature!r}; MoCo v2 uses 0.2')
+        settings = {key: loss[key] for key in loss if key != 'loss_weight'}
+        if settings not in (dict(type='mmcls.CrossEntropyLoss'),
+                            dict(type='CrossEntropyLoss')):
+            raise ValueError(
+                'RegionContrastiveHead computes plain cross entropy in closed '
+                f"form and cannot use head.loss={loss!r}; leave it away or "
+                "set dict(type='mmcls.CrossEntropyLoss', loss_weight=...)")
+        super().__init__(loss=loss, temperature=temperature)
+        self.intra_negative = intra_negative
+
+    def region_loss(self, query: Tensor, canvas: Tensor, paste: Tensor,
+                    key: Tensor, regions: SwappedRegions,
+                    queue: Tensor) -> dict[str, Tensor]:
+        """Instance and region loss, and how often the positive wins.
+
+        Args:
+            query (Tensor): Unit vectors of the query views, (N, D).
+            canvas (Tensor): Unit vectors in composite order, (N, D).
+            paste (Tensor): Unit vectors in composite order, (N, D).
+            key (Tensor): Unit vectors of the key views, (N, D).
+            regions (SwappedRegions): What was swapped.
+            queue (Tensor): Negatives as columns, (D, K).
+
+        Returns:
+            dict[str, Tensor]: The scalars ``loss_instance``,
+            ``loss_region`` = (canvas + paste) / 2 and, without gradient and
+            in percent, ``acc_instance``, ``acc_canvas``, ``acc_paste``.
+        """
+        terms = region_info_nce(query, canvas, paste, key, regions.donors,
+                                queue, self.temperature, self.intra_negative)
+        weight = self.loss.loss_weight
+        return dict(
+            loss_instance=weight * terms['instance'].mean(),
+            loss_region=weight *
+            (terms['canvas'].mean() + terms['paste'].mean()) / 2,
+            **{
+                f'acc_{name}': 100 * terms[f'{name}_correct'].float().mean()
+                for name in ('instance', 'canvas', 'paste')
+            })
+
+    def dense_loss(self, query: Tensor, key: Tensor, queue: Tensor) -> Tensor:
+        """InfoNCE of rows against a queue, averaged.
+
+        Shape:
+            (M, D), (M, D), (D, K) -> ()
+        """
+        losses = info_nce(query, key, queue, self.temperature)
+        return self.loss.loss_weight * losses.mean()

@@ -1,0 +1,17 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""Import this to use RegionCL from an MMEngine config.
+
+    custom_imports = dict(imports=['mmregioncl.register'])
+
+It makes MMSelfSup run on today's stack and registers every class.
+"""
+# flake8: noqa: E402
+from mmregioncl.compat import apply_compat
+
+apply_compat()
+
+import mmregioncl.datasets
+import mmregioncl.datasets.transforms
+import mmregioncl.engine
+import mmregioncl.evaluation
+import mmregioncl.models
