@@ -2,8 +2,8 @@
 """The mathematics of RegionCL in plain torch. Imports nothing else."""
 from .batch_shuffle import draw_permutation, exchange_rows, gather_rows
 from .feature_queue import enqueue
-from .losses import (info_nce, negative_cosine, queue_log_sum_exp,
-                     region_info_nce, similarity, unit)
+from .losses import (in_batch_info_nce, info_nce, queue_log_sum_exp,
+                     region_cosine, region_info_nce, similarity, unit)
 from .momentum import ema_update
 from .regions import (SwappedRegions, check_regions, paste_boxes,
                       pool_regions, swap_regions)
@@ -12,8 +12,9 @@ from .split_batchnorm import SplitBatchNorm2d, split_batchnorm
 
 __all__ = [
     'SplitBatchNorm2d', 'SwappedRegions', 'check_regions', 'draw_permutation',
-    'ema_update', 'enqueue', 'exchange_rows', 'gather_rows', 'info_nce',
-    'negative_cosine', 'pair_flip', 'pair_random', 'paste_boxes',
-    'pool_regions', 'queue_log_sum_exp', 'region_info_nce', 'sample_grid',
-    'sample_legacy', 'similarity', 'split_batchnorm', 'swap_regions', 'unit'
+    'ema_update', 'enqueue', 'exchange_rows', 'gather_rows',
+    'in_batch_info_nce', 'info_nce', 'pair_flip', 'pair_random', 'paste_boxes',
+    'pool_regions', 'queue_log_sum_exp', 'region_cosine', 'region_info_nce',
+    'sample_grid', 'sample_legacy', 'similarity', 'split_batchnorm',
+    'swap_regions', 'unit'
 ]

@@ -22,6 +22,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
+# Logits held at a time: 256 MiB in fp32. 3 x 128 rows against 65,536 keys are
+# 25 million; the 49 x 128 rows of a dense loss come in seven parts.
+_MAX_LOGITS = 2**26
+
+
 class _QueueLogSumExp(torch.autograd.Function):
     """log sum_m exp(anchor . queue_m / tau) without keeping the queue.
 
@@ -34,11 +39,18 @@ class _QueueLogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, anchors: Tensor, queue: Tensor,
                 temperature: float) -> tuple[Tensor, Tensor]:
-        logits = (anchors @ queue).div_(temperature)  # (M, K)
-        hardest = logits.amax(1)  # (M, )
-        log_sum = logits.logsumexp(1)  # (M, )
-        softmax = logits.sub_(log_sum[:, None]).exp_()  # (M, K)
-        ctx.save_for_backward((softmax @ queue.t()).div_(temperature))
+        log_sum = anchors.new_empty(len(anchors))
+        hardest = anchors.new_empty(len(anchors))
+        mean_negative = torch.empty_like(anchors)
+        rows = max(1, _MAX_LOGITS // queue.shape[1])
+        for part in range(0, len(anchors), rows):
+            chunk = slice(part, part + rows)
+            logits = (anchors[chunk] @ queue).div_(temperature)  # (rows, K)
+            hardest[chunk] = logits.amax(1)
+            log_sum[chunk] = logits.logsumexp(1)
+            softmax = logits.sub_(log_sum[chunk, None]).exp_()  # (rows, K)
+            torch.mm(softmax, queue.t(), out=mean_negative[chunk])
+        ctx.save_for_backward(mean_negative.div_(temperature))
         ctx.mark_non_differentiable(hardest)
         return log_sum, hardest
 
@@ -176,12 +188,56 @@ def info_nce(anchors: Tensor,
                       similarity(anchors, positives, temperature))
 
 
-def negative_cosine(prediction: Tensor, target: Tensor) -> Tensor:
-    """D(a, b) = -cos(a, sg b) of SimSiam and BYOL, one value per row.
+def region_cosine(canvas: Tensor, paste: Tensor, target: Tensor,
+                  donors: Tensor) -> Tensor:
+    """Region term of the hosts without negatives (SimSiam, BYOL).
+
+    With D(a, b) = -cos(a, sg b)::
+
+        L_region = mean_j (D(canvas_j, target_j) + D(paste_j, target_pi(j))) / 2
+
+    Args:
+        canvas (Tensor): Predictions in composite order.
+        paste (Tensor): Predictions in composite order.
+        target (Tensor): Clean targets of the images; detached here.
+        donors (Tensor): See :class:`~mmregioncl.core.SwappedRegions`.
 
     Shape:
-        (N, D), (N, D) -> (N, )
+        canvas, paste, target: (N, D); donors: (N, ); returned: ()
     """
-    exact = torch.promote_types(prediction.dtype, torch.float32)
-    return -F.cosine_similarity(
-        prediction.to(exact), target.detach().to(exact), dim=1)
+    predictions = unit(torch.cat((canvas, paste)))  # (2N, D)
+    targets = unit(torch.cat((target, target[donors]))).detach()  # (2N, D)
+    return -(predictions * targets).sum(1).mean()
+
+
+def in_batch_info_nce(anchors: Tensor,
+                      candidates: Tensor,
+                      positive: Tensor,
+                      ignored: Tensor,
+                      temperature: float,
+                      intra: Tensor | None = None) -> Tensor:
+    """InfoNCE against the batch itself (SimCLR), one value per row.
+
+    Args:
+        anchors (Tensor): Unit vectors.
+        candidates (Tensor): Unit vectors of the clean views of all ranks.
+        positive (Tensor): Row of each anchor's positive.
+        ignored (Tensor): True where a candidate is no negative of an anchor.
+        temperature (float): tau.
+        intra (Tensor, optional): One more negative per anchor: the other
+            region of the same composite, detached here.
+
+    Shape:
+        anchors, intra: (M, D); candidates: (B, D); positive: (M, ) long;
+        ignored: (M, B) bool; returned: (M, )
+    """
+    exact = torch.promote_types(anchors.dtype, torch.float32)
+    with torch.autocast(anchors.device.type, enabled=False):
+        logits = anchors.to(exact) @ candidates.to(exact).t() / temperature
+    positives = logits.gather(1, positive[:, None]).squeeze(1)  # (M, )
+    log_negatives = logits.masked_fill(
+        ignored.scatter(1, positive[:, None], True), -torch.inf).logsumexp(1)
+    if intra is not None:
+        log_negatives = torch.logaddexp(
+            log_negatives, similarity(anchors, intra.detach(), temperature))
+    return F.softplus(log_negatives - positives)

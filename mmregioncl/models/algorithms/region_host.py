@@ -24,23 +24,33 @@ class RegionHost(nn.Module):
     head: Any
     region_swap: RegionSwap
     region_loss_weight: float
+    joint_regions: bool
 
-    def init_regions(self, region_swap: dict,
-                     region_loss_weight: float) -> None:
+    def init_regions(self,
+                     region_swap: dict,
+                     region_loss_weight: float,
+                     region_bn: str = 'joint') -> None:
         """Build the transform and hold it against the backbone.
 
         Args:
             region_swap (dict): Arguments of
                 :class:`~mmregioncl.datasets.transforms.RegionSwap`.
             region_loss_weight (float): Factor of ``loss_region``.
+            region_bn (str): ``'joint'`` or ``'separate'``: whether canvas and
+                paste share the BatchNorm statistics of projector and
+                predictor. Defaults to ``'joint'``.
 
         Raises:
-            ValueError: If the stride is not that of the backbone, or the
-                weight is negative.
+            ValueError: If the stride is not that of the backbone, or another
+                setting is out of its range.
         """
         if not region_loss_weight >= 0:
             raise ValueError('model.region_loss_weight must be 0 or more, got '
                              f'{region_loss_weight!r}; the paper uses 1')
+        if region_bn not in ('joint', 'separate'):
+            raise ValueError("model.region_bn must be 'joint' or 'separate', "
+                             f'got {region_bn!r}')
+        self.joint_regions = region_bn == 'joint'
         self.region_swap = TRANSFORMS.build({
             'type': 'RegionSwap',
             **region_swap
@@ -66,6 +76,22 @@ class RegionHost(nn.Module):
         """
         composites, regions = self.region_swap(view)  # (N, 3, H, W)
         return self.backbone(composites), regions
+
+    def predict_regions(self, view: Tensor, target: Tensor) -> Tensor:
+        """Region term of a host with a predictor: SimSiam, BYOL.
+
+        Args:
+            view (Tensor): The view to swap regions in, (N, 3, H, W).
+            target (Tensor): Projections of the other, clean view, (N, D).
+
+        Returns:
+            Tensor: The loss, a scalar.
+        """
+        features, regions = self.encode_composites(view)  # (N, C, h, w)
+        canvas, paste = self.neck.project_regions(
+            features, regions, self.joint_regions)  # 2 x (N, D)
+        return self.head.region_loss(canvas, paste, target, regions,
+                                     self.joint_regions)
 
 
 def two_views(inputs: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,10 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
+from .region_densecl_neck import RegionDenseCLNeck
 from .region_mocov2_neck import RegionMoCoV2Neck
+from .region_nonlinear_neck import RegionNonLinearNeck
+from .region_projector import RegionProjector
 
-__all__ = ['RegionMoCoV2Neck']
+__all__ = [
+    'RegionDenseCLNeck', 'RegionMoCoV2Neck', 'RegionNonLinearNeck',
+    'RegionProjector'
+]
