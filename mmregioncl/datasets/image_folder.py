@@ -1,0 +1,259 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""Any folder of images as a data set."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Callable, Sequence
+
+import cv2
+from mmengine.dataset import BaseDataset
+from mmselfsup.registry import DATASETS
+from PIL import UnidentifiedImageError
+from PIL.Image import DecompressionBombError
+
+from .image_listing import (IMAGE_EXTENSIONS, find_images, missing_images,
+                            read_image_list)
+from .skip_record import SkipRecord, append_path
+
+# What a transform raises on an image that is odd, not on a wrong setting.
+_IMAGE_ERRORS = (cv2.error, OSError, UnidentifiedImageError,
+                 DecompressionBombError)
+
+
+@DATASETS.register_module()
+class ImageFolder(BaseDataset):
+    """Any folder of images, with or without labels, with or without a list.
+
+    ``data_root`` is all that pretraining needs. An image that cannot be read
+    is skipped, another one is drawn in its place, its path goes to
+    ``skip_file``, and the run goes on.
+
+    Each item goes into the pipeline as a dict with ``img_path``,
+    ``gt_label`` (-1 without labels) and ``sample_idx``.
+
+    Args:
+        data_root (str): The folder. Images are found at any depth, links are
+            followed, the order is that of the sorted paths.
+        ann_file (str): A list file, ``path`` or ``path label`` per line,
+            below ``data_root`` unless absolute. Without one every image is
+            taken. Defaults to ''.
+        data_prefix (str | dict): Folder below ``data_root`` that holds the
+            images and that listed paths start from; MMEngine's
+            ``dict(img_path=...)`` is accepted too. Defaults to ''.
+        with_label (bool): Whether to give labels: those of the list, else
+            the number of the first folder of the image's path.
+            Defaults to False.
+        classes (Sequence[str], optional): The class folders in the order of
+            their labels. Give the same to all sets of an evaluation where
+            one of them lacks a class. Defaults to None, the sorted folders.
+        extensions (Sequence[str]): Endings of image names, in any case.
+            Defaults to ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif',
+            '.tiff', '.ppm', '.pgm').
+        max_images (int, optional): Take at most so many images, evenly
+            spread over the sorted list so that each class keeps its share.
+            (``indices=n`` takes the first n, which are of the first classes.)
+            Defaults to None.
+        max_skipped_share (float): Give up when more than this share of the
+            images could not be read. Defaults to 0.1.
+        pipeline (Sequence[dict | Callable]): The transforms.
+            Defaults to ().
+        kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`.
+
+    Attributes:
+        skip_file (str | None): Where the paths of bad images are appended.
+            :class:`PreflightHook` sets it to ``work_dir/skipped.txt``.
+
+    Raises:
+        ValueError: If the folder is missing or has no images, the list
+            names images that are not there, or labels are missing.
+    """
+
+    def __init__(self,
+                 data_root: str,
+                 ann_file: str = '',
+                 data_prefix: str | dict = '',
+                 with_label: bool = False,
+                 classes: Sequence[str] | None = None,
+                 extensions: Sequence[str] = IMAGE_EXTENSIONS,
+                 max_images: int | None = None,
+                 max_skipped_share: float = 0.1,
+                 pipeline: Sequence[dict | Callable] = (),
+                 **kwargs: Any) -> None:
+        if isinstance(extensions, str):
+            extensions = (extensions, )
+        if isinstance(data_prefix, str):
+            data_prefix = dict(img_path=data_prefix)
+        if not 0 <= max_skipped_share <= 1:
+            raise ValueError('ImageFolder.max_skipped_share must be a share '
+                             f'between 0 and 1, got {max_skipped_share!r}')
+        if max_images is not None and max_images < 1:
+            raise ValueError('ImageFolder.max_images must be at least 1 or '
+                             f'None for all, got {max_images!r}')
+        self.with_label = with_label
+        self.extensions = tuple(extensions)
+        self.max_images = max_images
+        self.max_skipped_share = max_skipped_share
+        self.skip_file: str | None = None
+        self.skipped: SkipRecord
+        metainfo = dict(kwargs.pop('metainfo', None) or {})
+        if classes is not None:
+            metainfo['classes'] = tuple(classes)
+        super().__init__(
+            ann_file=ann_file,
+            metainfo=metainfo,
+            data_root=os.path.expanduser(data_root or ''),
+            data_prefix=data_prefix,
+            pipeline=list(pipeline),
+            **kwargs)
+
+    def full_init(self) -> None:
+        """Find the images; done once, before the workers start."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        self.skipped = SkipRecord(len(self))
+
+    def get_subset_(self, indices: Sequence[int] | int) -> None:
+        """Keep some images only; see :class:`mmengine.dataset.BaseDataset`."""
+        super().get_subset_(indices)
+        self.skipped = SkipRecord(len(self))
+
+    def get_subset(self, indices: Sequence[int] | int) -> ImageFolder:
+        """A copy with some images; see ``BaseDataset.get_subset``."""
+        subset = super().get_subset(indices)
+        subset.skipped = SkipRecord(len(subset))
+        return subset
+
+    def load_data_list(self) -> list[dict]:
+        """Path and label of every image.
+
+        Returns:
+            list[dict]: ``img_path`` and ``gt_label`` of each.
+        """
+        folder = self.data_prefix['img_path'].rstrip('/') or '/'
+        if not self.data_root or not Path(folder).is_dir():
+            raise ValueError(
+                f'ImageFolder found no folder {folder!r} (data_root='
+                f'{self.data_root!r}); set data_root to a folder of images')
+        if self.ann_file:
+            samples = self._listed(folder)
+        else:
+            samples = self._found(folder)
+        if self.max_images is not None and self.max_images < len(samples):
+            count, kept = len(samples), self.max_images
+            samples = [samples[i * count // kept] for i in range(kept)]
+        return [
+            dict(img_path=os.path.join(folder, name), gt_label=label)
+            for name, label in samples
+        ]
+
+    def _listed(self, folder: str) -> list[tuple[str, int]]:
+        if not Path(self.ann_file).is_file():
+            raise ValueError(
+                f'ImageFolder found no list file {self.ann_file!r}; ann_file '
+                'is looked up below data_root. Leave it out to take every '
+                'image of the folder')
+        samples = read_image_list(self.ann_file, self.with_label,
+                                  self.extensions)
+        missing = missing_images(folder, (name for name, _ in samples))
+        if missing:
+            raise ValueError(
+                f'{len(missing)} of the {len(samples)} images listed in '
+                f'{self.ann_file!r} are not below {folder!r}, first '
+                f'{missing[:5]}; correct the list, data_root or data_prefix')
+        classes = self._metainfo.get('classes')
+        largest = max(label for _, label in samples)
+        if self.with_label and classes and largest >= len(classes):
+            raise ValueError(
+                f'the list {self.ann_file!r} has the label {largest}, but '
+                f'classes names {len(classes)}; labels count from 0')
+        if not self.with_label:
+            return [(name, -1) for name, _ in samples]
+        return samples
+
+    def _found(self, folder: str) -> list[tuple[str, int]]:
+        names = find_images(folder, self.extensions)
+        if not names:
+            raise ValueError(
+                f'ImageFolder found no images below {folder!r} with the '
+                f'endings {self.extensions}; set data_root to the folder that '
+                'holds them, or extensions to their endings')
+        if not self.with_label:
+            return [(name, -1) for name in names]
+        bare = [name for name in names if '/' not in name]
+        if bare:
+            raise ValueError(
+                f'with_label=True takes the first folder below {folder!r} as '
+                f'the class, but {len(bare)} images are in none, first '
+                f'{bare[:5]}; use <class>/<image>, a list file with labels, '
+                'or with_label=False')
+        folders = [name.split('/', 1)[0] for name in names]
+        classes = tuple(
+            self._metainfo.setdefault('classes', tuple(sorted(set(folders)))))
+        unknown = sorted(set(folders) - set(classes))
+        if unknown:
+            raise ValueError(
+                f'the folders {unknown[:5]} below {folder!r} are not among '
+                f'the {len(classes)} classes; add them to classes, or leave '
+                'classes out to take every folder as one')
+        label = {name: i for i, name in enumerate(classes)}
+        return [(name, label[first]) for name, first in zip(names, folders)]
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on one image.
+
+        Args:
+            idx (int): Its number.
+
+        Returns:
+            Any: What the pipeline makes of it, or None for a bad image, for
+            which MMEngine then draws another.
+
+        Raises:
+            ValueError: If too many images were bad, or in test mode, where
+                none may be replaced.
+        """
+        data = self.get_data_info(idx)
+        path = data['img_path']
+        for transform in self.pipeline.transforms:
+            loaded = 'img' in data
+            try:
+                data = transform(data)
+            except Exception as error:
+                # after loading, only what an image can cause: a setting
+                # that is wrong must not look like a bad image
+                if loaded and not isinstance(error, _IMAGE_ERRORS):
+                    raise
+                return self._skip(idx, path, error)
+            if data is None:
+                return self._skip(idx, path, f'{transform} gave None')
+        return data
+
+    def _skip(self, idx: int, path: str, reason: object) -> None:
+        if self.test_mode:
+            raise ValueError(
+                f'{path!r} cannot be read ({reason}); in test mode no image '
+                'is replaced by another: repair or remove it, or set '
+                'test_mode=False')
+        if not self.skipped.add(idx):
+            return
+        if self.skip_file is not None:
+            append_path(self.skip_file, path)
+        self.check_skipped(self.skipped.count, f'the last was {path!r}: '
+                           f'{reason}')
+
+    def check_skipped(self, count: int, detail: str) -> None:
+        """Raise ValueError if too many images were bad.
+
+        Args:
+            count (int): Number of bad images.
+            detail (str): What else to say.
+        """
+        if count > self.max_skipped_share * len(self):
+            listed = f', listed in {self.skip_file!r}' * bool(self.skip_file)
+            raise ValueError(
+                f'{count} of {len(self)} images below {self.data_root!r} '
+                f'could not be read{listed}; that is more than '
+                f'max_skipped_share={self.max_skipped_share} ({detail}). '
+                'Repair or remove them, or raise max_skipped_share')
