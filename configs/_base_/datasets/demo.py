@@ -1,0 +1,71 @@
+# The rendered scenes of tools/dataset_converters/make_demo_data.py.
+view_pipeline = [
+    dict(
+        type='RandomResizedCrop', size=96, scale=(0.2, 1.), backend='pillow'),
+    dict(
+        type='RandomApply',
+        transforms=[
+            dict(
+                type='ColorJitter',
+                brightness=0.4,
+                contrast=0.4,
+                saturation=0.4,
+                hue=0.1)
+        ],
+        prob=0.8),
+    dict(
+        type='RandomGrayscale',
+        prob=0.2,
+        keep_channels=True,
+        channel_weights=(0.114, 0.587, 0.2989)),  # BGR
+    dict(type='RandomFlip', prob=0.5),
+]
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
+    dict(type='PackSelfSupInputs', meta_keys=['img_path'])
+]
+
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=2,
+    drop_last=True,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='ImageFolder', data_root='data/demo/folders/train', pipeline=train_pipeline))
+
+# k-NN: all images of the training set vote on those of the
+# val set. Labels are used here only.
+eval_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(96, 96)),
+    dict(
+        type='PackSelfSupInputs',
+        algorithm_keys=['gt_label', 'sample_idx'],
+        meta_keys=['img_path'])
+]
+bank_dataloader = dict(
+    batch_size=256,
+    num_workers=1,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='ImageFolder',
+        data_root='data/demo/folders/train',
+        with_label=True,
+        pipeline=eval_pipeline))
+val_dataloader = dict(
+    batch_size=256,
+    num_workers=1,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='ImageFolder',
+        data_root='data/demo/folders/val',
+        with_label=True,
+        pipeline=eval_pipeline))
+val_cfg = dict(type='KNNLoop', bank_dataloader=bank_dataloader)
+val_evaluator = dict(type='KNNMetric', k=20, temperature=0.07)

@@ -1,0 +1,36 @@
+# What every pretraining run shares. MMSelfSup's own tools run these configs
+# too: custom_imports brings RegionCL in, whoever starts the run.
+default_scope = 'mmselfsup'
+custom_imports = dict(
+    imports=['mmregioncl.register'], allow_failed_imports=False)
+
+default_hooks = dict(
+    runtime_info=dict(type='RuntimeInfoHook'),
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=3),
+    sampler_seed=dict(type='DistSamplerSeedHook'))
+
+# The first checks the run before it starts; the second prints k-NN at random
+# weights where a config evaluates k-NN, to have something to compare with.
+custom_hooks = [
+    dict(type='PreflightHook'),
+    dict(type='ValidateAtStartHook'),
+]
+
+env_cfg = dict(
+    cudnn_benchmark=True,  # all views of a run have one size
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'))  # gloo is taken where there is no GPU
+
+log_processor = dict(by_epoch=True, window_size=10)
+visualizer = dict(
+    type='SelfSupVisualizer',
+    vis_backends=[dict(type='LocalVisBackend')],
+    name='visualizer')
+
+randomness = dict(seed=0)  # as the authors; RegionSwap tells ranks apart
+log_level = 'INFO'
+load_from = None
+resume = False

@@ -1,0 +1,41 @@
+# MoCo v2 on the demo scenes: the twin of regioncl_mocov2_r18_demo.py.
+#
+#     python tools/train.py configs/small/mocov2_r18_demo.py
+_base_ = [
+    '../_base_/models/mocov2_r50.py', '../_base_/datasets/demo.py',
+    '../_base_/default_runtime.py'
+]
+model = dict(
+    queue_len=512,  # below the 800 scenes
+    momentum=0.99,
+    backbone=dict(
+        depth=18,
+        base_channels=16,  # minutes on a CPU
+        stem_channels=16,
+        strides=(1, 2, 2, 1)),  # stride 16: 6 x 6 cells of 96 px
+    neck=dict(in_channels=128, hid_channels=128))
+
+max_epochs = 20
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=5e-4))
+param_scheduler = [
+    dict(
+        type='LinearLR',
+        start_factor=0.01,
+        by_epoch=True,
+        begin=0,
+        end=2,
+        convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        by_epoch=True,
+        begin=2,
+        end=max_epochs,
+        T_max=max_epochs - 2,
+        convert_to_iter_based=True)
+]
+train_cfg = dict(
+    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=4)
+default_hooks = dict(logger=dict(interval=4))
+auto_scale_lr = dict(base_batch_size=64, enable=False)
