@@ -1,0 +1,1 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
