@@ -70,11 +70,13 @@ def exchange_rows(rows: Tensor, source: Tensor) -> Tensor:
     owner = wanted // num
     mine = owner == rank  # (world, N): who wants which row of mine
     sent = rows[(wanted % num)[mine].to(rows.device, non_blocking=True)]
+    # Bytes are sent as they lie: both sides in one layout, or the rows of a
+    # channels-last view would arrive scrambled.
+    sent = sent.contiguous()
     send_counts = mine.sum(1).tolist()
     receive_counts = torch.bincount(owner[rank], minlength=world).tolist()
     received = torch.empty_like(sent)
-    dist.all_to_all_single(received, sent.contiguous(), receive_counts,
-                           send_counts)
+    dist.all_to_all_single(received, sent, receive_counts, send_counts)
     # Rows arrive rank by rank, each rank's in the order of their places.
     arrival = owner[rank].argsort(stable=True).argsort()
     return received[arrival.to(rows.device, non_blocking=True)]
@@ -82,14 +84,14 @@ def exchange_rows(rows: Tensor, source: Tensor) -> Tensor:
 
 @torch.no_grad()
 def gather_rows(rows: Tensor) -> Tensor:
-    """Concatenate the rows of all ranks, the same on every rank.
+    """Concatenate the rows of all ranks, the same on every rank, detached.
 
     Shape:
         (N, ...) -> (world * N, ...)
     """
     _, world = _world()
     if world == 1:
-        return rows
+        return rows.detach()
     gathered = rows.new_empty((world * len(rows), *rows.shape[1:]))
     dist.all_gather_into_tensor(gathered, rows.contiguous())
     return gathered
