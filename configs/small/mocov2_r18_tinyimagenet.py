@@ -12,3 +12,8 @@ model = dict(
     backbone=dict(
         depth=18, strides=(1, 2, 2, 1)),  # stride 16: 4 x 4 cells of 64 px
     neck=dict(in_channels=512, hid_channels=512))
+custom_hooks = [
+    dict(type='PreflightHook'),
+    dict(type='ValidateAtStartHook'),
+    dict(type='ChannelsLastHook'),  # 1.7 times faster on a CPU
+]

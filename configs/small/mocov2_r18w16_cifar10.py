@@ -1,4 +1,4 @@
-# MoCo v2, CIFAR-10, a quarter of the width, 6 epochs: for a CPU. The twin of
+# MoCo v2, CIFAR-10, a quarter of the width, 4 epochs: for a CPU. The twin of
 # regioncl_mocov2_r18w16_cifar10.py.
 #
 #     python tools/train.py configs/small/mocov2_r18w16_cifar10.py
@@ -7,7 +7,7 @@ model = dict(
     backbone=dict(base_channels=16, stem_channels=16),
     neck=dict(in_channels=128, hid_channels=128))
 train_dataloader = dict(batch_size=128)
-max_epochs = 6
+max_epochs = 4
 param_scheduler = [
     dict(
         type='LinearLR',
@@ -24,5 +24,5 @@ param_scheduler = [
         T_max=max_epochs - 1,
         convert_to_iter_based=True)
 ]
-train_cfg = dict(max_epochs=max_epochs, val_interval=1)
+train_cfg = dict(max_epochs=max_epochs, val_interval=2)
 auto_scale_lr = dict(base_batch_size=128)

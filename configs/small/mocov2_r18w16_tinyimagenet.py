@@ -1,4 +1,4 @@
-# MoCo v2, Tiny-ImageNet-like images, a quarter of the width, 10 epochs: for a
+# MoCo v2, Tiny-ImageNet-like images, a quarter of the width, 6 epochs: for a
 # CPU. The twin of regioncl_mocov2_r18w16_tinyimagenet.py.
 #
 #     python tools/train.py configs/small/mocov2_r18w16_tinyimagenet.py
@@ -7,21 +7,21 @@ model = dict(
     backbone=dict(base_channels=16, stem_channels=16),
     neck=dict(in_channels=128, hid_channels=128))
 train_dataloader = dict(batch_size=128)
-max_epochs = 10
+max_epochs = 6
 param_scheduler = [
     dict(
         type='LinearLR',
         start_factor=0.01,
         by_epoch=True,
         begin=0,
-        end=2,
+        end=1,
         convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
         by_epoch=True,
-        begin=2,
+        begin=1,
         end=max_epochs,
-        T_max=max_epochs - 2,
+        T_max=max_epochs - 1,
         convert_to_iter_based=True)
 ]
 train_cfg = dict(max_epochs=max_epochs, val_interval=2)

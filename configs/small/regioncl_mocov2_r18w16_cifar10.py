@@ -1,4 +1,4 @@
-# RegionCL-M, CIFAR-10, a quarter of the width, 6 epochs: for a CPU.
+# RegionCL-M, CIFAR-10, a quarter of the width, 4 epochs: for a CPU.
 #
 #     python tools/train.py configs/small/regioncl_mocov2_r18w16_cifar10.py
 _base_ = './mocov2_r18w16_cifar10.py'
