@@ -10,9 +10,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from mmregioncl.transfer.export import ExportReport, export_backbone
-from mmregioncl.transfer.targets import TARGETS
+REPO = Path(__file__).resolve().parents[1]
+if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
+    sys.path.insert(0, str(REPO))
+
+from mmregioncl.transfer.export import (  # noqa: E402
+    ExportReport, export_backbone)
+from mmregioncl.transfer.targets import TARGETS  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:

@@ -15,8 +15,12 @@ from pathlib import Path
 
 import torch
 
-from mmregioncl.transfer.authors import convert_authors
-from mmregioncl.transfer.safe_load import load_checkpoint_file
+REPO = Path(__file__).resolve().parents[2]
+if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
+    sys.path.insert(0, str(REPO))
+
+from mmregioncl.transfer.authors import convert_authors  # noqa: E402
+from mmregioncl.transfer.safe_load import load_checkpoint_file  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
