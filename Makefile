@@ -1,0 +1,49 @@
+# Each target sets up .venv first (Python 3.11, gcc and make are all it takes)
+# and does not install again until the requirements change.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# the interpreter that .venv is made with; empty: the first that serves
+PYTHON ?=
+# test processes at a time
+JOBS ?= 2
+# what to test, e.g. make test TESTS=tests/core
+TESTS ?=
+SOURCES := mmregioncl tests tools configs demo setup.py
+
+READY := .venv/.ready
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+# the user's own Python settings stay out
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
+
+.NOTPARALLEL:
+.PHONY: help setup demo test lint types pytest format
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(READY) ## make .venv with the pinned, verified set
+
+$(READY): $(wildcard requirements/*.txt) setup.py pyproject.toml \
+		tools/setup_env.sh
+	@PYTHON='$(PYTHON)' tools/setup_env.sh
+
+demo: $(READY) ## pretrain on drawn scenes on a CPU, end with a picture
+	@bash demo/run.sh
+
+test: lint types pytest ## lint, check types, run the tests
+
+lint: $(READY) ## flake8
+	flake8 $(wildcard $(SOURCES))
+
+types: $(READY) ## mypy on mmregioncl/
+	mypy
+
+# one thread per process: with more, the processes fight for the cores
+pytest: $(READY) ## the tests alone
+	OMP_NUM_THREADS=1 pytest -n $(JOBS) $(TESTS)
+
+format: $(READY) ## isort and yapf, in place
+	isort $(wildcard $(SOURCES))
+	yapf --in-place --recursive --parallel $(wildcard $(SOURCES))
