@@ -1,0 +1,12 @@
+# RegionCL-D, the demo scenes.
+#
+#     python tools/train.py configs/small/regioncl_densecl_r18_demo.py
+_base_ = './densecl_r18_demo.py'
+model = dict(
+    type='RegionCLDenseCL',
+    neck=dict(type='RegionDenseCLNeck'),
+    head=dict(type='RegionContrastiveHead'),
+    region_swap=dict(
+        stride=16,
+        cells=(2, 4)),  # of 6: the share of a side that (3, 5) is of 7
+    region_loss_weight=0.5)  # as RegionCL-M at this size

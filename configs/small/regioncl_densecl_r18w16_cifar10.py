@@ -1,0 +1,12 @@
+# RegionCL-D, CIFAR-10.
+#
+#     python tools/train.py configs/small/regioncl_densecl_r18w16_cifar10.py
+_base_ = './densecl_r18w16_cifar10.py'
+model = dict(
+    type='RegionCLDenseCL',
+    neck=dict(type='RegionDenseCLNeck'),
+    head=dict(type='RegionContrastiveHead'),
+    region_swap=dict(
+        stride=8,
+        cells=(2, 3)),  # of 4: the share of a side that (3, 5) is of 7
+    region_loss_weight=0.5)  # as RegionCL-M at this size

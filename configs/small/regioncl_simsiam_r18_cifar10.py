@@ -1,0 +1,12 @@
+# RegionCL-S, CIFAR-10.
+#
+#     python tools/train.py configs/small/regioncl_simsiam_r18_cifar10.py
+_base_ = './simsiam_r18_cifar10.py'
+model = dict(
+    type='RegionCLSimSiam',
+    neck=dict(type='RegionNonLinearNeck'),
+    head=dict(type='RegionLatentPredictHead'),
+    region_swap=dict(
+        stride=8,
+        cells=(2, 3)),  # of 4: the share of a side that (3, 5) is of 7
+    region_loss_weight=0.5)  # as RegionCL-M at this size
