@@ -1,0 +1,8 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+from .hooks import ChannelsLastHook, PreflightHook, ValidateAtStartHook
+from .optimizers import BFloat16OptimWrapper
+
+__all__ = [
+    'BFloat16OptimWrapper', 'ChannelsLastHook', 'PreflightHook',
+    'ValidateAtStartHook'
+]

@@ -1,0 +1,91 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mmregioncl.evaluation.features import (Features, gather_features,
+                                            image_features)
+
+
+def features(indices: list[int]) -> Features:
+    """Vector and label tell the number in the data set."""
+    index = torch.tensor(indices)
+    return Features(torch.stack([index, -index], 1).float(), index * 10, index)
+
+
+def test_duplicates_go_and_order_comes_back() -> None:
+    result = gather_features(features([4, 0, 2, 0, 4, 1]))
+    assert result.indices.tolist() == [0, 1, 2, 4]
+    assert result.labels.tolist() == [0, 10, 20, 40]
+    assert result.vectors[:, 1].tolist() == [0, -1, -2, -4]
+
+
+class Algorithm(nn.Module):
+    """What every algorithm has, around a given output."""
+
+    def __init__(self, output: Any) -> None:
+        super().__init__()
+        self.output = output
+
+    def data_preprocessor(self, batch: dict,
+                          training: bool) -> tuple[list, list]:
+        assert training is False  # or views would be made here
+        return batch['inputs'], batch['data_samples']
+
+    def extract_feat(self, inputs: list[Tensor]) -> Any:
+        if isinstance(self.output, Exception):
+            raise self.output
+        return self.output
+
+
+def batch(*keys: str) -> dict:
+    from mmengine.structures import InstanceData, LabelData
+    from mmselfsup.structures import SelfSupDataSample
+    samples = []
+    for number in range(3):
+        sample = SelfSupDataSample()
+        if 'gt_label' in keys:
+            sample.gt_label = LabelData(value=torch.tensor([number + 7]))
+        if 'sample_idx' in keys:
+            sample.sample_idx = InstanceData(value=torch.tensor([number]))
+        samples.append(sample)
+    return dict(inputs=[torch.zeros(3, 3, 4, 4)], data_samples=samples)
+
+
+MAP = torch.randn(3, 5, 2, 4)
+TOKEN = torch.randn(3, 5)
+
+
+@pytest.mark.parametrize('output, pooled', [
+    ((torch.zeros(3, 9, 8, 8), MAP), MAP.mean((2, 3))),
+    (MAP, MAP.mean((2, 3))),
+    ((TOKEN, ), TOKEN),
+    (([MAP, TOKEN], ), TOKEN),
+])
+def test_last_stage_pooled_to_unit_length(output: Any, pooled: Tensor) -> None:
+    result = image_features(Algorithm(output), batch('gt_label', 'sample_idx'))
+    expected = pooled / pooled.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(result.vectors, expected)
+    assert result.labels.tolist() == [7, 8, 9]
+    assert result.indices.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize('output', [
+    torch.zeros(3, 49, 5),
+    TypeError('missing 1 required positional argument'),
+    NotImplementedError()
+])
+def test_algorithms_without_a_feature_map(output: Any) -> None:
+    with pytest.raises(ValueError, match='cannot evaluate Algorithm.*val_cfg'):
+        image_features(Algorithm(output), batch('gt_label', 'sample_idx'))
+
+
+@pytest.mark.parametrize('key, other', [('gt_label', 'sample_idx'),
+                                        ('sample_idx', 'gt_label')])
+def test_samples_without(key: str, other: str) -> None:
+    with pytest.raises(ValueError, match=f'no {key}.*PackSelfSupInputs'):
+        image_features(Algorithm(MAP), batch(other))
