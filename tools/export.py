@@ -16,8 +16,7 @@ REPO = Path(__file__).resolve().parents[1]
 if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
     sys.path.insert(0, str(REPO))
 
-from mmregioncl.transfer.export import (  # noqa: E402
-    ExportReport, export_backbone)
+from mmregioncl.transfer import ExportReport, export_backbone  # noqa: E402
 from mmregioncl.transfer.targets import TARGETS  # noqa: E402
 
 

@@ -6,7 +6,6 @@ MMEngine read raw training checkpoints and safetensors files, and registers
 the hooks. It imports nothing of MMSelfSup, mmdet or mmseg.
 """
 from mmregioncl.compat import allow_mmengine_checkpoints
-
 from .backbone import Backbone, find_backbone
 from .export import ExportReport, export_backbone
 from .load_gate import CheckPretrainedHook

@@ -51,8 +51,7 @@ def convert_authors(checkpoint: Mapping[str, Any],
     converted: dict[str, Tensor] = {}
     unknown = []
     for key, value in state.items():
-        if key.startswith('backbone.'):
-            _check_alias(key, value, state, name)
+        if _is_alias(key, value, state, name):
             continue
         for pattern, ours in _RULES:
             match = re.fullmatch(pattern, key)
@@ -90,10 +89,14 @@ def _steps(checkpoint: Mapping[str, Any]) -> int:
     return max(1, iterations) if isinstance(iterations, int) else 1
 
 
-def _check_alias(key: str, value: Tensor, state: Mapping[str, Tensor],
-                 name: str) -> None:
+def _is_alias(key: str, value: Tensor, state: Mapping[str, Tensor],
+              name: str) -> bool:
+    """Whether this is a second name of a tensor in `encoder_q.0.`."""
     original = state.get(key.replace('backbone.', 'encoder_q.0.', 1))
-    if original is None or not torch.equal(original, value):
+    if not key.startswith('backbone.') or original is None:
+        return False
+    if not torch.equal(original, value):
         raise ValueError(f'{name}: {key!r} should be the same tensor as its '
                          '`encoder_q.0.` namesake and is not; the file was '
                          'not written by the authors\' code')
+    return True

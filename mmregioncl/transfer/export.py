@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from mmregioncl.version import __version__
-
 from .backbone import Backbone, find_backbone
 from .reference import stage_features
 from .resnet_layout import ResNetLayout

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmregioncl.transfer.resnet_layout import ResNetLayout
 
+GATE = dict(type='CheckPretrainedHook')
 _COUNTER = itertools.count()
 
 
@@ -81,3 +82,16 @@ def make_runner(model: nn.Module, work_dir: Path, hooks: list[dict],
 
 def read_log(work_dir: Path) -> str:
     return '\n'.join(path.read_text() for path in work_dir.rglob('*.log'))
+
+
+def init_cfg(path: Path | str, prefix: str | None = 'backbone.') -> dict:
+    cfg = dict(type='Pretrained', checkpoint=str(path))
+    return cfg if prefix is None else dict(cfg, prefix=prefix)
+
+
+def train_gated(layout: ResNetLayout, cfg: Any, work_dir: Path,
+                hooks: list[Any] | None = None, **settings: Any) -> str:
+    """Train with the gate; returns the log."""
+    model = SkeletonModel(Skeleton(layout, cfg))
+    make_runner(model, work_dir / 'run', hooks or [GATE], **settings).train()
+    return read_log(work_dir / 'run')
