@@ -19,10 +19,15 @@ WHEELS=${MMREGIONCL_WHEELS:-${XDG_CACHE_HOME:-$HOME/.cache}/mmregioncl/wheels}
 PIN_TAG=cp311-linux_x86_64  # what constraints.txt was verified on
 PY=.venv/bin/python
 
-say_size() {  # every 10 s until killed: how much a folder holds
+say_size() {  # every 10 s until killed: how much a folder holds by now
   while sleep 10 >/dev/null 2>&1; do
-    say "  $(du -sm "$1" | cut -f 1) MB of about $2"
+    say "  $(du -sm "$1" | cut -f 1) MB"
   done
+}
+
+quietly() {  # what a command says, if it fails
+  local output
+  output=$("$@" 2>&1) || fail "$output"
 }
 
 say() { printf '[set-up %3d s] %s\n' "$SECONDS" "$*"; }
@@ -86,9 +91,10 @@ relax_pins() {  # leave the pins that this Python or platform has no wheel for
 }
 
 fetch_set() {  # everything but mmcv, once per machine and state of the pins
-  say 'downloading the pinned set: torch with CUDA and some 120 others'
+  say 'downloading the pinned set: torch with CUDA and some 120 others,' \
+    '2.8 GB'
   mkdir "$TMP/set"
-  say_size "$TMP" 2800 &
+  say_size "$TMP" &
   local reporter=$!
   $PY -m pip download -q --no-cache-dir --only-binary :all: -d "$TMP/set" \
     -c "$PINS" -r requirements/dev.txt
@@ -99,9 +105,9 @@ fetch_set() {  # everything but mmcv, once per machine and state of the pins
 }
 
 install_set() {
-  say 'unpacking the pinned set'
+  say 'unpacking it, 5.4 GB'
   touch "$SET"
-  say_size .venv 5800 &
+  say_size .venv &
   local reporter=$!
   local part parts=() failed=0 pids=()
   # One pip writes with one core, and this is most of the work. Large wheels
@@ -193,14 +199,16 @@ check_set() {
       opencv-python-headless
   fi
   say 'checking that everything imports'
-  $PY -m compileall -q "$($PY -c 'import sysconfig
-print(sysconfig.get_path("purelib"))')"/mm{cls,selfsup} || true
-  $PY -W ignore - <<'PYTHON' || fail 'the set is installed but does not' \
-    "import; was a wheel in $WHEELS made for something else? Remove it."
-import hypothesis, kornia, matplotlib.pyplot, pytest, sklearn, timm  # noqa
-import torch, torchvision, mmengine.runner  # noqa
-import mmcv.ops, mmdet.apis, mmseg.apis  # noqa
-PYTHON
+  # This compiles to bytecode what is used, too; hence as two processes.
+  local pids=() failed=0 each
+  for each in 'mmengine.runner, mmcv.ops, mmdet.apis, mmseg.apis' \
+    'torchvision, timm, kornia, sklearn.svm, matplotlib.pyplot, hypothesis'; do
+    $PY -W ignore -c "import $each" &
+    pids+=($!)
+  done
+  for each in "${pids[@]}"; do wait "$each" || failed=1; done
+  ((failed == 0)) || fail 'the set is installed but does not import, see' \
+    "above; was a wheel in $WHEELS made for something else? Remove it."
 }
 
 make_venv
@@ -219,7 +227,7 @@ else
 fi
 install_set
 install_mmcv
-$PY -m pip install -q --no-deps --no-build-isolation -e .
+quietly $PY -m pip install -q --no-deps --no-build-isolation -e .
 check_set
 touch .venv/.ready
 say "ready. To use it in this shell: . .venv/bin/activate"
