@@ -14,10 +14,19 @@ from mmregioncl.core import ema_update
 class FusedEMA(ExponentialMovingAverage):
     """``ExponentialMovingAverage`` without a kernel per parameter.
 
-    Same arguments, numbers and state dict. The parent asks the device for
-    its step count in every step; this one counts along on the host.
+    Same numbers and state dict. The parent asks the device for its step count
+    in every step; this one counts along on the host.
+
+    Args:
+        model (nn.Module): The query encoder.
+        momentum (float): Share of the query encoder that comes in, 0.001 in
+            MoCo v2. Of the parent's other arguments (interval, averaged
+            buffers) no host makes use, and they are not there.
     """
     _taken: int | None = None
+
+    def __init__(self, model: nn.Module, momentum: float) -> None:
+        super().__init__(model, momentum)
 
     @property
     def steps_taken(self) -> int:
