@@ -24,8 +24,8 @@ def whole(world_size: int, num: int, *shape: int) -> Tensor:
 def slow_exchange(batch: Tensor, source: Tensor, rank: int,
                   num: int) -> Tensor:
     """Gather all, take what is wanted: MoCo's way."""
-    return torch.stack(
-        [batch[source[place]] for place in range(rank * num, (rank + 1) * num)])
+    places = range(rank * num, (rank + 1) * num)
+    return torch.stack([batch[source[place]] for place in places])
 
 
 def shuffle_on_a_rank(rank: int, world_size: int) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def shuffle_on_a_rank(rank: int, world_size: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize('world_size', [2, 3])
 def test_ranks(run_distributed: Run, world_size: int) -> None:
-    results = run_distributed(shuffle_on_a_rank, world_size)
+    results = run_distributed(shuffle_on_a_rank, world_size, timeout=300.)
     for result in results[1:]:
         for ours, first in zip(result['permutations'],
                                results[0]['permutations']):

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmregioncl.core import (in_batch_info_nce, info_nce, losses,
-                             queue_log_sum_exp, region_cosine,
+from mmregioncl.core import (in_batch_info_nce, info_nce, region_cosine,
                              region_info_nce, similarity, unit)
 from tests import references
 
@@ -22,7 +20,7 @@ CLOSE = dict(rtol=1e-8, atol=1e-8)
 
 
 def vectors(*shape: int, grad: bool = True) -> Tensor:
-    """Unit vectors whose length is part of the graph of nothing."""
+    """Unit vectors, leaves of the graph."""
     rows = torch.randn(*shape, dtype=torch.float64)
     return (rows / rows.norm(dim=1, keepdim=True)).requires_grad_(grad)
 
@@ -36,78 +34,6 @@ def draw(num: int, dim: int, length: int) -> tuple[list[Tensor], list[int]]:
     donors = torch.empty(num, dtype=torch.long)
     donors[order] = order.roll(1)
     return rows, donors.tolist()
-
-
-@pytest.mark.parametrize('temperature', [0.2, 1.0, 0.07])
-@pytest.mark.parametrize('num, dim, length', SIZES)
-def test_queue_log_sum_exp(num: int, dim: int, length: int,
-                           temperature: float) -> None:
-    anchors, queue = vectors(num, dim), vectors(length, dim, grad=False).t()
-    log_sum, hardest = queue_log_sum_exp(anchors, queue, temperature)
-    assert log_sum.shape == hardest.shape == (num, )
-    assert not hardest.requires_grad
-    log_sum = log_sum.detach()
-    for i in range(num):
-        logits = [float(anchors[i].detach() @ queue[:, m]) / temperature
-                  for m in range(length)]
-        slow = math.log(sum(math.exp(each) for each in logits))
-        assert math.isclose(log_sum[i], slow, rel_tol=1e-12, abs_tol=1e-12)
-        assert math.isclose(hardest[i], max(logits), rel_tol=1e-12)
-
-
-@pytest.mark.parametrize('num, dim, length', SIZES)
-@pytest.mark.parametrize('chunk', [1, 2**26])
-def test_queue_log_sum_exp_gradcheck(num: int, dim: int, length: int,
-                                     chunk: int,
-                                     monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(losses, '_MAX_LOGITS', chunk)
-    anchors, queue = vectors(num, dim), vectors(length, dim, grad=False).t()
-    assert torch.autograd.gradcheck(
-        lambda rows: queue_log_sum_exp(rows, queue, 0.2)[0], anchors)
-
-
-@pytest.mark.parametrize('rows', [1, 2, 3, 4, 5])
-def test_chunks_change_nothing(rows: int,
-                               monkeypatch: pytest.MonkeyPatch) -> None:
-    anchors, queue = vectors(5, 3), vectors(8, 3, grad=False).t()
-    whole = queue_log_sum_exp(anchors, queue, 0.2)
-    slope, = torch.autograd.grad(whole[0].square().sum(), anchors)
-    monkeypatch.setattr(losses, '_MAX_LOGITS', 8 * rows + 7)
-    parts = queue_log_sum_exp(anchors, queue, 0.2)
-    torch.testing.assert_close(parts, whole)
-    torch.testing.assert_close(
-        torch.autograd.grad(parts[0].square().sum(), anchors)[0], slope)
-
-
-def test_queue_log_sum_exp_does_not_overflow() -> None:
-    """exp(1 / 0.001) is beyond any float."""
-    anchors = torch.tensor([[1., 0.]], requires_grad=True)
-    queue = torch.tensor([[1., -1.], [0., 0.]])
-    log_sum, hardest = queue_log_sum_exp(anchors, queue, 0.001)
-    assert log_sum.item() == hardest.item() == pytest.approx(1000)
-    assert torch.autograd.grad(log_sum.sum(), anchors)[0].isfinite().all()
-
-
-def test_gradient_survives_new_keys() -> None:
-    """The queue may change between the forward and the backward pass."""
-    anchors, queue = vectors(3, 4), vectors(6, 4, grad=False).t()
-    expected, = torch.autograd.grad(
-        queue_log_sum_exp(anchors, queue, 0.2)[0].sum(), anchors)
-    log_sum, _ = queue_log_sum_exp(anchors, queue, 0.2)
-    queue.zero_()
-    assert torch.equal(
-        torch.autograd.grad(log_sum.sum(), anchors)[0], expected)
-
-
-def test_a_second_derivative_is_refused() -> None:
-    """Better than a wrong one."""
-    anchors, queue = vectors(2, 3), vectors(4, 3, grad=False).t()
-    slope, = torch.autograd.grad(
-        queue_log_sum_exp(anchors, queue, 0.2)[0].square().sum(),
-        anchors,
-        create_graph=True)
-    with pytest.raises(RuntimeError, match='once_differentiable'):
-        slope.sum().backward()
 
 
 @pytest.mark.parametrize('intra', [True, False])
@@ -293,25 +219,3 @@ def test_fp32_under_autocast(dtype: torch.dtype) -> None:
         assert torch.equal(term, exact[name]), name
     for ours, theirs in zip(slopes(terms), slopes(exact)):
         assert torch.equal(ours, theirs)
-
-
-def test_nothing_of_the_size_of_the_queue_is_kept() -> None:
-    """Not for the backward pass, and no copy on the way."""
-    kept = []
-    anchors, queue = torch.randn(2, 3, requires_grad=True), torch.randn(3, 500)
-
-    class Copies(TorchDispatchMode):
-
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            out = func(*args, **(kwargs or {}))
-            assert not (isinstance(out, Tensor) and out.numel() >= 1500
-                        and out.untyped_storage().data_ptr() !=
-                        queue.untyped_storage().data_ptr()), func
-            return out
-
-    with Copies(), torch.autograd.graph.saved_tensors_hooks(
-            lambda tensor: kept.append(tensor.numel()) or tensor,
-            lambda tensor: tensor):
-        log_sum, _ = queue_log_sum_exp(anchors, queue, 0.2)
-        log_sum.sum().backward()
-    assert kept and max(kept) <= anchors.numel()
