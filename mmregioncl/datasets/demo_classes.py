@@ -45,12 +45,12 @@ def _car(rng: Rng) -> list[Part]:
         prism(cabin(waist + .02, roof - .035, .05), -side + .033,
               side - .033).painted(DETAIL),
     ]
-    slope = np.arctan2(rake, roof - waist)
-    pane = box((.012, (roof - waist) * .72, width - .16))
-    parts.append(
-        pane.painted(DETAIL).moved(
-            turn=rotation(z=slope),
-            shift=(front - rake / 2, (waist + roof) / 2, 0.)))
+    for at, lean in ((front, rake), (rear, -rake * .5)):
+        pane = box((.012, (roof - waist) * .72, width - .16))
+        parts.append(
+            pane.painted(DETAIL).moved(
+                turn=rotation(z=np.arctan2(lean, roof - waist)),
+                shift=(at - lean / 2, (waist + roof) / 2, 0.)))
     radius = rng.uniform(.105, .13)
     for x in (-half + .24, half - .24):
         for z in (-side + .01, side - .01):
@@ -64,9 +64,8 @@ def _car(rng: Rng) -> list[Part]:
                     turn=rotation(x=out * np.pi / 2),
                     shift=(x, radius, z + out * .05)))
     for z in (-side * .66, side * .66):
-        parts.append(
-            box((.02, .06, .09),
-                (half, waist - nose - .05, z)).painted(DETAIL))
+        for x, y in ((half, waist - nose - .05), (-half, waist - tail - .06)):
+            parts.append(box((.02, .06, .09), (x, y, z)).painted(DETAIL))
     return parts
 
 

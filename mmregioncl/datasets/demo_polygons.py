@@ -33,8 +33,9 @@ def _piece_polygons(piece: np.ndarray) -> list[list[float]]:
     large = np.repeat(np.repeat(piece.astype(np.uint8), 3, 0), 3, 1)
     outlines, tree = cv2.findContours(large, cv2.RETR_CCOMP,
                                       cv2.CHAIN_APPROX_SIMPLE)
-    holes = [o for o, (_, _, _, around) in zip(outlines, tree[0])
-             if around >= 0]
+    holes = [
+        o for o, (_, _, _, around) in zip(outlines, tree[0]) if around >= 0
+    ]
     if not holes:
         points = (outlines[0][:, 0] + .5) / 3  # (K, 2)
         return [[round(float(v), 3) for v in points.ravel()]]

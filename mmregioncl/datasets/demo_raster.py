@@ -79,13 +79,13 @@ class Surface:
 
     Args:
         owner (Array): Number of the solid, (P,).
-        place (Array): Point in the solid's own coordinates, (P, 3).
+        point (Array): Where it is in the scene, (P, 3).
         normal (Array): Outward normal in the scene, (P, 3).
         material (Array): (P,).
         openness (Array): (P,).
     """
     owner: Array
-    place: Array
+    point: Array
     normal: Array
     material: Array
     openness: Array
@@ -126,24 +126,23 @@ class Buffers:
         front = (facing > 0) & (depth.min(1) > NEAR)
         far_first = np.argsort(-depth.sum(1), kind='stable')
         part = np.searchsorted(mesh.ends, far_first, side='right')
-        # 1 / depth is linear in the pixel, and so is what the corners hold,
-        # over depth. Kept between the corners' depths, as OpenCV paints a
-        # little over the edge.
-        with np.errstate(divide='ignore', invalid='ignore'):
-            weights /= facing[:, None, None]
-            inverse = np.column_stack(
-                [weights.sum(1), 1 / depth.max(1), 1 / depth.min(1)])
+        # 1 / depth is linear in the pixel, and so are normals over depth.
+        weights[front] /= facing[front, None, None]
+        weights[~front] = 0.
+        depth = np.maximum(depth, NEAR)
+        inverse = np.column_stack(
+            [weights.sum(1), 1 / depth.max(1), 1 / depth.min(1)])
         inverse = inverse.astype(np.float32)
         flat = self.camera.pixels(seen)
-        alone = np.zeros(self.depth.shape, bool)
+        alone = np.zeros(self.depth.size, bool)
         far_first, part = far_first[front[far_first]], part[front[far_first]]
         for number in range(len(mesh.ends)):
             faces = far_first[part == number]
             if len(faces):
                 self._paint(flat[mesh.faces[faces]], faces, inverse, alone)
         self.covered.append(int(np.count_nonzero(alone)))
-        held = np.concatenate([mesh.points, mesh.normals @ turn.T], 1)
-        slopes = np.einsum('fkj,fki->jfi', weights, held[mesh.faces])
+        normals = (mesh.normals @ turn.T)[mesh.faces]
+        slopes = np.einsum('fkj,fki->jfi', weights, normals)
         self._solids.append((mesh, slopes.astype(np.float32)))
 
     def _paint(self, corners: Array, faces: Array, inverse: Array,
@@ -159,19 +158,23 @@ class Buffers:
         for number, triangle in enumerate(fixed, 1):
             cv2.fillConvexPoly(painted, triangle, number, cv2.LINE_8, SHIFT)
         rows, columns = np.nonzero(painted)
-        face = faces[painted[rows, columns] - 1]
-        rows, columns = rows + top, columns + left
-        alone[rows, columns] = True
-        terms = inverse[face]
-        x, y = self._x[columns], self._y[rows]
-        value = terms[:, 0] * x + terms[:, 1] * y + terms[:, 2]
-        # OpenCV paints a little over the edge
+        face = faces.take(painted[rows, columns] - 1)
+        rows += top
+        columns += left
+        pixels = rows * self.camera.size[0] + columns
+        alone[pixels] = True
+        terms = inverse.take(face, 0)
+        value = terms[:, 0] * self._x.take(columns)
+        value += terms[:, 1] * self._y.take(rows)
+        value += terms[:, 2]
+        # Not beyond the corners: OpenCV paints a little over the edge.
         depth = 1 / np.clip(value, terms[:, 3], terms[:, 4])
-        wins = depth < self.depth[rows, columns]
-        rows, columns = rows[wins], columns[wins]
-        self.depth[rows, columns] = depth[wins]
-        self.owner[rows, columns] = len(self.covered)
-        self.face[rows, columns] = face[wins]
+        wins = np.flatnonzero(depth < self.depth.ravel().take(pixels))
+        pixels = pixels.take(wins)
+        # ravel() of these makes no copy
+        self.depth.ravel()[pixels] = depth.take(wins)
+        self.owner.ravel()[pixels] = len(self.covered)
+        self.face.ravel()[pixels] = face.take(wins)
 
     def surface(self, rows: Array, columns: Array) -> Surface:
         """What is seen at pixels (P,) that solids cover."""
@@ -180,16 +183,19 @@ class Buffers:
         firsts = np.cumsum([0] + [len(mesh.faces) for mesh in meshes])
         owner = self.owner[rows, columns]
         face = self.face[rows, columns] + firsts[owner]
-        x, y = self._x[columns], self._y[rows]
-        held = slopes[0][face] * x[:, None]
-        held += slopes[1][face] * y[:, None]
-        held += slopes[2][face]
-        place = held[:, :3] * self.depth[rows, columns][:, None]
-        normal = held[:, 3:]  # its length is of no account
+        ray = np.ones((len(face), 3), np.float32)
+        ray[:, 0], ray[:, 1] = self._x[columns], self._y[rows]
+        normal = slopes[0].take(face, 0) * ray[:, :1]
+        normal += slopes[1].take(face, 0) * ray[:, 1:2]
+        normal += slopes[2].take(face, 0)  # its length is of no account
         normal /= np.sqrt((normal**2).sum(1, keepdims=True)) + 1e-9
+        ray *= self.depth[rows, columns][:, None]
+        camera = self.camera
+        point = ray @ camera.axes.astype(np.float32) + camera.eye.astype(
+            np.float32)
         material = np.concatenate([mesh.material for mesh in meshes])[face]
         openness = np.concatenate([mesh.openness for mesh in meshes])[face]
-        return Surface(owner, place, normal, material,
+        return Surface(owner, point, normal, material,
                        openness.astype(np.float32))
 
 

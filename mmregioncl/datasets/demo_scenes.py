@@ -93,7 +93,7 @@ def object_scene(rng: Rng, name: str, size: int) -> Scene:
         room(rng, camera, light,
              (1.4, 3.)) if indoors else outdoors(rng, camera, light))
     placed = [_place(rng, name, solid, 1., np.zeros(3), backdrop)]
-    for _ in range(rng.integers(0, 5)):
+    for _ in range(rng.integers(0, 4)):
         angle = rng.uniform(-np.pi, np.pi)
         scale = rng.uniform(.18, .5)
         apart = rng.uniform(.5, 1.) + scale / 2

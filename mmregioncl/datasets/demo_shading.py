@@ -41,6 +41,12 @@ class Placed:
         shift = self.solid.shift * self.scale + self.position
         return self.solid.turn, self.scale, shift
 
+    def own(self, points: Array) -> Array:
+        """Points (P, 3) of the scene in the solid's own coordinates."""
+        turn, scale, shift = self.pose
+        return ((points - shift.astype(np.float32)) / scale) @ turn.astype(
+            np.float32)
+
 
 def with_shadows(rng: Rng, placed: list[Placed], backdrop: Backdrop,
                  light: Light) -> Array:
@@ -82,7 +88,7 @@ def shade(colour: Array, placed: list[Placed], buffers: Buffers,
         texture = each.textures[number % 3]
         away = float(np.linalg.norm(each.position - buffers.camera.eye))
         paint[chosen] = texture(
-            surface.place[chosen],
+            each.own(surface.point[chosen]),
             away * times / buffers.camera.focal / each.scale)
         gloss[chosen] = texture.gloss
     lamp = np.maximum(normal @ toward, 0)[:, None] * light.lamp

@@ -47,7 +47,7 @@ def noise(u: Array, v: Array) -> Array:
     """Noise in [0, 1] at points of a plane; it repeats every unit."""
     x = (u * TILE).astype(np.int32) & (TILE - 1)
     y = (v * TILE).astype(np.int32) & (TILE - 1)
-    return _noise_tile()[y, x]
+    return _noise_tile().ravel().take(y * TILE + x)
 
 
 def random_colour(
@@ -107,7 +107,8 @@ class Texture:
         if kind == 'stripes':
             return _edge(.25 - np.abs(_cell(x)), soft)
         if kind == 'checks':
-            sides = [_edge(.25 - np.abs(_cell(a * .5)), soft) for a in p.T]
+            sides = [_edge(.25 - np.abs(_cell(a * .5 + .25)), soft)
+                     for a in p.T]
             odd = sides[0] + sides[1] - 2 * sides[0] * sides[1]
             return odd + sides[2] - 2 * odd * sides[2]
         if kind == 'dots':
@@ -188,7 +189,7 @@ def random_texture(
                      [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     shift = rng.uniform(-3, 3, 3)
     if flat:
-        shift[2] = .5  # through the middle of the dots
+        shift[2] = .5  # through the middle of dots and checks
     elif rng.random() < .5:
         turn = turn[rng.permutation(3)]
     repeats = rng.uniform(*frequency)
