@@ -10,10 +10,10 @@ from mmengine.dataset import (ConcatDataset, DefaultSampler, InfiniteSampler,
                               RepeatDataset)
 from torch.utils.data import DataLoader
 
+from mmregioncl.datasets import ImageFolder
 from mmregioncl.engine.hooks.preflight_hook import (check_batch,
                                                     check_pipeline,
                                                     suggest_queue_len)
-from mmregioncl.datasets import ImageFolder
 from tests.tiny_run import (CLASSES, TRAIN_PIPELINE, build_runner, config,
                             write_images)
 

@@ -1,0 +1,132 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""From a command line to a config that can run; for tools/*.py.
+
+Light to import: a mistyped config is answered before torch is loaded.
+"""
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def config_roots(repo: Path) -> list[Path]:
+    """Where bare config names are looked up.
+
+    Args:
+        repo (Path): The folder that holds tools/.
+
+    Returns:
+        list[Path]: configs/ of a clone, and of an installed package.
+    """
+    places = repo / 'configs', PACKAGE / '.mim' / 'configs'
+    return [each for each in places if each.is_dir()]
+
+
+def find_config(name: str, roots: list[Path]) -> str:
+    """Path of a config that is given by path or by file name.
+
+    Args:
+        name (str): A path, or a file name with or without ``.py``, such as
+            ``regioncl_mocov2_r50``.
+        roots (list[Path]): Folders to search, at any depth.
+
+    Returns:
+        str: Path of the file.
+
+    Raises:
+        ValueError: If there is no such config; names the nearest ones.
+    """
+    if Path(name).is_file():
+        return name
+    found = {
+        path.relative_to(root).as_posix(): path
+        for root in reversed(roots)
+        for path in sorted(root.rglob('*.py')) if '_base_' not in path.parts
+    }
+    wanted = name[:-3] if name.endswith('.py') else name
+    for short, path in found.items():
+        if wanted in (short[:-3], path.stem, f'configs/{short[:-3]}'):
+            return str(path)
+    stems = {path.stem: short for short, path in found.items()}
+    near = difflib.get_close_matches(Path(wanted).name, stems, 5, 0.4)
+    hint = (f'did you mean {", ".join(stems[each] for each in near)}?'
+            if near else f'there are {", ".join(sorted(found)) or "none"}')
+    raise ValueError(f'no config {name!r}; {hint}')
+
+
+def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
+    """What train.py and test.py both take.
+
+    Args:
+        parser (argparse.ArgumentParser): Gets the arguments.
+    """
+    from mmengine.config import DictAction
+    parser.add_argument(
+        'config',
+        help='a config file, or just its name: regioncl_mocov2_r50 is looked '
+        'up below configs/ and in the installed package')
+    parser.add_argument(
+        '--work-dir',
+        help='where logs and checkpoints go; ./work_dirs/<name of the '
+        'config> by default')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change settings of the config, for instance '
+        'train_dataloader.batch_size=64 model.queue_len=4096. Lists as '
+        'key="[a,b]", with the quotation marks and without spaces')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how several processes were started; dist_train.sh and '
+        'slurm_train.sh set it for you')
+    parser.add_argument(
+        '--local_rank',
+        '--local-rank',
+        type=int,
+        default=0,
+        help='set by torch.distributed.launch, old and new; not for you')
+
+
+def load_config(args: argparse.Namespace, repo: Path) -> Any:
+    """The config with the options that are common to all tools.
+
+    Args:
+        args (argparse.Namespace): Parsed :func:`add_launch_arguments`.
+        repo (Path): The folder that holds tools/.
+
+    Returns:
+        mmengine.Config: The config.
+
+    Raises:
+        ValueError: If there is no such config, or the launcher does not go
+            with how the process was started.
+    """
+    path = find_config(args.config, config_roots(repo))
+    processes = int(os.environ.get('WORLD_SIZE', 1))
+    if args.launcher == 'none' and processes > 1:
+        raise ValueError(
+            f'torchrun started {processes} processes, and each would do all '
+            'the work alone; add --launcher pytorch, or use dist_train.sh')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    from mmengine.config import Config
+    cfg = Config.fromfile(path)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = os.path.join('work_dirs', Path(path).stem)
+    if args.launcher != 'none':
+        from mmregioncl.cpu_distributed import prepare_without_gpu
+        prepare_without_gpu(cfg)
+    return cfg

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Pretrain on a slurm cluster.
+#
+#     GPUS=16 tools/slurm_train.sh PARTITION JOB CONFIG [arguments of train.py]
+#
+# GPUS in all, GPUS_PER_NODE (0 for CPU nodes, with GPUS processes then),
+# CPUS_PER_TASK, and SRUN_ARGS for anything else, such as
+# SRUN_ARGS="--time=24:00:00 --requeue".
+if [ $# -lt 3 ]; then
+    echo "usage: $0 PARTITION JOB CONFIG [arguments of train.py]" >&2
+    exit 2
+fi
+set -x
+TOOLS=$(cd "$(dirname "$0")" && pwd)
+GPUS=${GPUS:-8}
+GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
+CPUS_PER_TASK=${CPUS_PER_TASK:-5}
+if [ "$GPUS_PER_NODE" -gt 0 ]; then
+    TASKS=(--gres="gpu:$GPUS_PER_NODE" --ntasks-per-node="$GPUS_PER_NODE")
+else
+    TASKS=()
+fi
+# SRUN_ARGS holds several words, and is split on purpose
+# shellcheck disable=SC2086
+PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}" \
+exec srun -p "$1" \
+    --job-name="$2" \
+    --ntasks="$GPUS" \
+    "${TASKS[@]}" \
+    --cpus-per-task="$CPUS_PER_TASK" \
+    --kill-on-bad-exit=1 \
+    ${SRUN_ARGS:-} \
+    python -u "$TOOLS/train.py" "$3" --launcher slurm "${@:4}"
