@@ -24,13 +24,20 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint', help='of ours, MMSelfSup, the authors, '
-                        'facebookresearch/moco or simsiam, torchvision, timm')
-    parser.add_argument('--to', default='mmengine', choices=list(TARGETS),
-                        help='mmengine (the default) keeps `backbone.` before '
-                        'the keys, for configs with prefix=\'backbone.\'')
-    parser.add_argument('--out', help='file or folder; by default beside the '
-                        'checkpoint, with the checksum in the name')
+    parser.add_argument(
+        'checkpoint',
+        help='of ours, MMSelfSup, the authors, '
+        'facebookresearch/moco or simsiam, torchvision, timm')
+    parser.add_argument(
+        '--to',
+        default='mmengine',
+        choices=list(TARGETS),
+        help='mmengine (the default) keeps `backbone.` before '
+        'the keys, for configs with prefix=\'backbone.\'')
+    parser.add_argument(
+        '--out',
+        help='file or folder; by default beside the '
+        'checkpoint, with the checksum in the name')
     parser.add_argument('--format', choices=('pth', 'safetensors'))
     parser.add_argument('--half', action='store_true', help='store float16')
     return parser.parse_args()

@@ -36,10 +36,11 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         const='auto',
         choices=['auto', 'fp16', 'bf16'],
         metavar='fp16|bf16',
-        help='mixed precision, about twice as fast on a recent GPU. bf16 '
-        'keeps the range of float32 and runs on GPUs since Ampere and on '
-        'CPUs; fp16 suits older GPUs, with a loss scale. Without a value: '
-        'bf16 where the device computes in it, else fp16')
+        help='mixed precision. bf16 keeps the range of float32 and needs a '
+        'GPU since Ampere, or a CPU with bf16 instructions (AVX512-BF16, '
+        'AMX): others compute it too, but 7 times slower than float32. fp16 '
+        'suits older GPUs, with a loss scale. Without a value: bf16 on CPUs '
+        'and on GPUs that compute in it, else fp16')
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',

@@ -2,6 +2,7 @@
 """The mathematics of RegionCL in plain torch. Imports nothing else."""
 from .batch_shuffle import draw_permutation, exchange_rows, gather_rows
 from .feature_queue import enqueue
+from .gather_with_grad import gather_with_grad
 from .losses import (in_batch_info_nce, info_nce, queue_log_sum_exp,
                      region_cosine, region_info_nce, similarity, unit)
 from .momentum import ema_update
@@ -13,8 +14,8 @@ from .split_batchnorm import SplitBatchNorm2d, split_batchnorm
 __all__ = [
     'SplitBatchNorm2d', 'SwappedRegions', 'check_regions', 'draw_permutation',
     'ema_update', 'enqueue', 'exchange_rows', 'gather_rows',
-    'in_batch_info_nce', 'info_nce', 'pair_flip', 'pair_random', 'paste_boxes',
-    'pool_regions', 'queue_log_sum_exp', 'region_cosine', 'region_info_nce',
-    'sample_grid', 'sample_legacy', 'similarity', 'split_batchnorm',
-    'swap_regions', 'unit'
+    'gather_with_grad', 'in_batch_info_nce', 'info_nce', 'pair_flip',
+    'pair_random', 'paste_boxes', 'pool_regions', 'queue_log_sum_exp',
+    'region_cosine', 'region_info_nce', 'sample_grid', 'sample_legacy',
+    'similarity', 'split_batchnorm', 'swap_regions', 'unit'
 ]

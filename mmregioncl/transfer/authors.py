@@ -46,8 +46,10 @@ def convert_authors(checkpoint: Mapping[str, Any],
         ValueError: If keys are missing or unknown, or the two names of the
             query's backbone disagree.
     """
-    state = {key.removeprefix('module.'): value
-             for key, value in unwrap(checkpoint).items()}
+    state = {
+        key.removeprefix('module.'): value
+        for key, value in unwrap(checkpoint).items()
+    }
     converted: dict[str, Tensor] = {}
     unknown = []
     for key, value in state.items():
@@ -67,15 +69,16 @@ def convert_authors(checkpoint: Mapping[str, Any],
     if missing or unknown:
         raise ValueError(
             f'{name} is no checkpoint of the authors\' RegionCL-M: it holds '
-            f'{list_prefixes(state)}; '
-            + (f'there is nothing to become {missing}; ' if missing else '')
-            + (f'unknown are {unknown[:5]}; ' if unknown else '')
-            + 'expected encoder_q.0.*, encoder_q.1.mlp.*, encoder_k.0.*, '
+            f'{list_prefixes(state)}; ' +
+            (f'there is nothing to become {missing}; ' if missing else '') +
+            (f'unknown are {unknown[:5]}; ' if unknown else '') +
+            'expected encoder_q.0.*, encoder_q.1.mlp.*, encoder_k.0.*, '
             'encoder_k.1.mlp.*, queue and queue_ptr.')
     check_finite(converted, name)
     converted['encoder_k.steps'] = torch.tensor(_steps(checkpoint))
-    return dict(state_dict=converted,
-                meta=dict(converted_from='the authors\' code (OpenSelfSup)'))
+    return dict(
+        state_dict=converted,
+        meta=dict(converted_from='the authors\' code (OpenSelfSup)'))
 
 
 def _steps(checkpoint: Mapping[str, Any]) -> int:

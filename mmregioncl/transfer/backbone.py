@@ -45,8 +45,11 @@ def unwrap(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         if isinstance(checkpoint.get(nest), Mapping):
             state = checkpoint[nest]
             break
-    return {key: value for key, value in state.items()
-            if isinstance(key, str) and isinstance(value, Tensor)}
+    return {
+        key: value
+        for key, value in state.items()
+        if isinstance(key, str) and isinstance(value, Tensor)
+    }
 
 
 def find_backbone(checkpoint: Mapping[str, Any],
@@ -104,8 +107,10 @@ def find_key_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def strip_prefix(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """Entries below a prefix, without it."""
-    return {key[len(prefix):]: value for key, value in state.items()
-            if key.startswith(prefix)}
+    return {
+        key[len(prefix):]: value
+        for key, value in state.items() if key.startswith(prefix)
+    }
 
 
 def check_finite(tensors: Mapping[str, Tensor], name: str) -> None:

@@ -33,8 +33,8 @@ class Detectron2Target(MMEngineTarget):
         return {to_detectron2(key): value for key, value in tensors.items()}
 
     def wrap(self, tensors: Tensors, meta: dict[str, str]) -> dict[str, Any]:
-        return dict(model=tensors, matching_heuristics=True,
-                    __author__='mmregioncl')
+        return dict(
+            model=tensors, matching_heuristics=True, __author__='mmregioncl')
 
     def features(self, path: str, layout: ResNetLayout,
                  images: Tensor) -> list[Tensor]:
@@ -43,8 +43,10 @@ class Detectron2Target(MMEngineTarget):
         if shapes != detectron2_shapes(layout):
             raise RuntimeError(f'{path} does not have the names and shapes of '
                                'detectron2\'s ResNet')
-        ours = {key: tensors[to_detectron2(key)]
-                for key in layout.tensor_shapes()}
+        ours = {
+            key: tensors[to_detectron2(key)]
+            for key in layout.tensor_shapes()
+        }
         return stage_features(cast_like(ours, images), layout, images)
 
     def usage(self, path: str, layout: ResNetLayout) -> str:

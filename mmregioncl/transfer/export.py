@@ -89,9 +89,9 @@ def export_backbone(checkpoint: str | os.PathLike,
     if obstacle:
         raise ValueError(
             f'{source} holds a {backbone.layout}; the ResNet of {target} '
-            f'{obstacle}. The mmengine target (no --to) takes it'
-            + (', mmdet and mmseg too.' if backbone.layout.stem_kernel == 7
-               else '.'))
+            f'{obstacle}. The mmengine target (no --to) takes it' +
+            (', mmdet and mmseg too.' if backbone.layout.stem_kernel ==
+             7 else '.'))
     _require(to)
     tensors = _to_half(backbone.tensors) if half else backbone.tensors
     content = _serialize(to, tensors, _meta(source, backbone), file_format)
@@ -108,8 +108,9 @@ def export_backbone(checkpoint: str | os.PathLike,
         partial.unlink(missing_ok=True)
     # `sha256sum -c` reads this from within the folder.
     path.with_name(f'{name}.sha256').write_text(f'{sha256}  {name}\n')
-    return ExportReport(str(path), sha256, target, len(tensors), backbone,
-                        error, to.usage(str(path), backbone.layout))
+    return ExportReport(
+        str(path), sha256, target, len(tensors), backbone, error,
+        to.usage(str(path), backbone.layout))
 
 
 def _place(source: Path, out: str | os.PathLike | None,
@@ -189,10 +190,17 @@ def _compare(to: MMEngineTarget, path: str, tensors: dict[str, Tensor],
     """Largest difference over the four stages; raises if it is too large."""
     # An uneven size, so that height and width cannot be mixed up unseen.
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(2, layout.in_channels, 64, 96, dtype=torch.float64,
-                         generator=generator)
-    exact = {key: value.double() if value.is_floating_point() else value
-             for key, value in tensors.items()}
+    images = torch.randn(
+        2,
+        layout.in_channels,
+        64,
+        96,
+        dtype=torch.float64,
+        generator=generator)
+    exact = {
+        key: value.double() if value.is_floating_point() else value
+        for key, value in tensors.items()
+    }
     # Building the target's network draws random weights.
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         expected = stage_features(exact, layout, images)

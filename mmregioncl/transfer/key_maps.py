@@ -37,8 +37,7 @@ KEY_STYLES = (
     KeyStyle('MMSelfSup', 'backbone.', 'encoder_k.module.0.'),
     KeyStyle('MMSelfSup', 'backbone.', 'target_net.module.0.'),
     KeyStyle('facebookresearch/simsiam', 'encoder.'),
-    KeyStyle('facebookresearch/moco-v3', 'base_encoder.',
-             'momentum_encoder.'),
+    KeyStyle('facebookresearch/moco-v3', 'base_encoder.', 'momentum_encoder.'),
     KeyStyle('torchvision or timm', ''),
 )
 

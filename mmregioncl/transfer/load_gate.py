@@ -11,8 +11,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from .pretrained_source import (PretrainedSource, check_arrived, check_fits,
-                                is_remote, read_source)
+from .pretrained_checks import check_arrived, check_fits, unused_stages
+from .pretrained_source import PretrainedSource, is_remote, read_source
 
 
 @HOOKS.register_module()
@@ -67,11 +67,10 @@ class CheckPretrainedHook(Hook):
                               (OptimWrapper, OptimWrapperDict))
         if not training or runner._resume:
             return
-        for checkpoint, prefix in self._named_files(runner):
+        for named in self._named_files(runner):
             # MMEngine has not downloaded a remote file yet.
-            if not is_remote(checkpoint):
-                check_fits(self._read(checkpoint, prefix),
-                           self._tensors(runner))
+            if not is_remote(named[0]):
+                check_fits(self._read(*named), self._tensors(runner))
 
     def before_train(self, runner: Runner) -> None:
         """Compare every value after loading, and print the line.
@@ -96,8 +95,13 @@ class CheckPretrainedHook(Hook):
         tensors = self._tensors(runner)
         check_fits(source, tensors)
         loaded = check_arrived(source, tensors)
-        runner.logger.info(f'{loaded}/{loaded} backbone tensors loaded from '
-                           f'{source.path} (sha256 {source.sha256})')
+        line = (f'{loaded}/{loaded} backbone tensors loaded from '
+                f'{source.path} (sha256 {source.sha256})')
+        spare = unused_stages(source, tensors)
+        if spare:
+            line += (f'; the model\'s backbone ends before {", ".join(spare)} '
+                     'of the file')
+        runner.logger.info(line)
 
     def _without_file(self, runner: Runner) -> None:
         if self.required:
@@ -111,35 +115,37 @@ class CheckPretrainedHook(Hook):
         runner.logger.info('no pretrained weights named: the backbone starts '
                            'from random values')
 
-    def _named_files(self, runner: Runner
-                     ) -> Iterator[tuple[str, str | None]]:
-        """(file, prefix) in the order in which MMEngine loads them."""
+    def _named_files(self,
+                     runner: Runner) -> Iterator[tuple[str, str | None, bool]]:
+        """Arguments of read_source in the order in which MMEngine loads."""
         init_cfg = getattr(_submodule(runner, self.module), 'init_cfg', None)
-        for cfg in [init_cfg] if isinstance(init_cfg, dict) else (
-                init_cfg or []):
+        for cfg in [init_cfg] if isinstance(init_cfg, dict) else (init_cfg
+                                                                  or []):
             kind = cfg.get('type')
-            if getattr(kind, '__name__', kind) in ('Pretrained',
-                                                   'PretrainedInit'):
-                yield cfg['checkpoint'], cfg.get('prefix')
+            if getattr(kind, '__name__',
+                       kind) in ('Pretrained', 'PretrainedInit'):
+                yield cfg['checkpoint'], cfg.get('prefix'), False
         if runner._load_from is not None:
             # A whole model is loaded: keys as the model has them.
-            yield runner._load_from, f'{self.module}.'
+            yield runner._load_from, f'{self.module}.', True
 
-    def _read(self, checkpoint: str, prefix: str | None) -> PretrainedSource:
+    def _read(self, checkpoint: str, prefix: str | None,
+              whole_model: bool) -> PretrainedSource:
         try:
-            return read_source(checkpoint, prefix)
+            return read_source(checkpoint, prefix, whole_model)
         except ValueError as error:
-            raise ValueError(
-                f'pretrained weights of model.{self.module}: '
-                f'{error}') from error
+            raise ValueError(f'pretrained weights of model.{self.module}: '
+                             f'{error}') from error
 
     def _tensors(self, runner: Runner) -> dict[str, Tensor]:
         """The model's backbone by bare keys, the shared head's among them."""
         tensors = dict(_submodule(runner, self.module).state_dict())
         if self.shared_head is not None:
             head = _submodule(runner, self.shared_head).state_dict()
-            tensors.update({key: value for key, value in head.items()
-                            if key.startswith('layer')})
+            tensors.update({
+                key: value
+                for key, value in head.items() if key.startswith('layer')
+            })
         return tensors
 
 

@@ -86,9 +86,10 @@ class PreciseBNHook(Hook):
 
 def bn_layers(model: nn.Module) -> list[_BatchNorm]:
     """BN layers that use the statistics of the batch and keep running ones."""
-    return [module for module in model.modules()
-            if isinstance(module, _BatchNorm) and module.training
-            and module.track_running_stats]
+    return [
+        module for module in model.modules() if isinstance(module, _BatchNorm)
+        and module.training and module.track_running_stats
+    ]
 
 
 @contextmanager

@@ -32,10 +32,13 @@ def stage_features(tensors: Mapping[str, Tensor], layout: ResNetLayout,
     def conv_bn(x: Tensor, conv: str, norm: str, stride: int) -> Tensor:
         weight = tensors[f'{conv}.weight']
         x = F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
-        return F.batch_norm(x, tensors[f'{norm}.running_mean'],
-                            tensors[f'{norm}.running_var'],
-                            tensors[f'{norm}.weight'],
-                            tensors[f'{norm}.bias'], eps=_EPS)
+        return F.batch_norm(
+            x,
+            tensors[f'{norm}.running_mean'],
+            tensors[f'{norm}.running_var'],
+            tensors[f'{norm}.weight'],
+            tensors[f'{norm}.bias'],
+            eps=_EPS)
 
     def block(x: Tensor, at: str, stride: int) -> Tensor:
         skip = x

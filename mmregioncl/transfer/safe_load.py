@@ -120,5 +120,5 @@ def register_safetensors() -> None:
         return load_checkpoint_file(filename)
 
     # MMEngine matches the scheme from the start of the name.
-    CheckpointLoader.register_scheme(r'(?!\w+://).*\.safetensors$',
-                                     load_from_safetensors, force=True)
+    CheckpointLoader.register_scheme(
+        r'(?!\w+://).*\.safetensors$', load_from_safetensors, force=True)

@@ -48,13 +48,15 @@ class MMEngineTarget:
         from mmengine.runner import CheckpointLoader
         checkpoint = CheckpointLoader.load_checkpoint(
             path, map_location='cpu', logger='silent')
-        return strip_prefix(checkpoint.get('state_dict', checkpoint),
-                            self.prefix)
+        return strip_prefix(
+            checkpoint.get('state_dict', checkpoint), self.prefix)
 
 
 def cast_like(tensors: Tensors, images: Tensor) -> Tensors:
-    return {key: value.to(images.dtype) if value.is_floating_point() else value
-            for key, value in tensors.items()}
+    return {
+        key: value.to(images.dtype) if value.is_floating_point() else value
+        for key, value in tensors.items()
+    }
 
 
 def needs_imagenet_stem(layout: ResNetLayout) -> str | None:

@@ -33,9 +33,11 @@ class OpenMMLabTarget(MMEngineTarget):
     def features(self, path: str, layout: ResNetLayout,
                  images: Tensor) -> list[Tensor]:
         backbone = importlib.import_module(self.module).backbones.ResNet(
-            layout.depth, in_channels=layout.in_channels,
+            layout.depth,
+            in_channels=layout.in_channels,
             stem_channels=layout.stem_channels,
-            base_channels=layout.base_channels, style='pytorch')
+            base_channels=layout.base_channels,
+            style='pytorch')
         backbone.load_state_dict(self._read(path), strict=True)
         backbone.eval()  # theirs returns nothing
         return list(backbone.to(images.dtype)(images))
@@ -87,8 +89,10 @@ class TimmTarget(TorchvisionTarget):
                  images: Tensor) -> list[Tensor]:
         import timm
         net = timm.create_model(
-            f'resnet{layout.depth}', in_chans=layout.in_channels,
-            num_classes=0, checkpoint_path=path)
+            f'resnet{layout.depth}',
+            in_chans=layout.in_channels,
+            num_classes=0,
+            checkpoint_path=path)
         return _torchvision_stages(net, images)
 
     def usage(self, path: str, layout: ResNetLayout) -> str:
@@ -110,6 +114,6 @@ def _torchvision_stages(net: Any, images: Tensor) -> list[Tensor]:
 TARGETS: dict[str, MMEngineTarget] = {
     target.name: target
     for target in (MMEngineTarget(), OpenMMLabTarget('mmdet'),
-                   OpenMMLabTarget('mmseg'), TorchvisionTarget(),
-                   TimmTarget(), Detectron2Target())
+                   OpenMMLabTarget('mmseg'), TorchvisionTarget(), TimmTarget(),
+                   Detectron2Target())
 }

@@ -55,53 +55,68 @@ def styled_checkpoint(style: str, query: Tensors,
     """A checkpoint as the named code base would have saved it."""
     if style == 'mmselfsup':
         state = {
-            **with_prefix('backbone.', query), **neck('neck.mlp.'),
-            'encoder_k.steps': torch.tensor(5),
+            **with_prefix('backbone.', query),
+            **neck('neck.mlp.'), 'encoder_k.steps': torch.tensor(5),
             **with_prefix('encoder_k.module.0.', key),
-            **neck('encoder_k.module.1.mlp.', 1), **queue()
+            **neck('encoder_k.module.1.mlp.', 1),
+            **queue()
         }
         return dict(state_dict=state, meta=dict(epoch=1))
     if style == 'authors':
         state = {
-            **with_prefix('encoder_q.0.', query), **neck('encoder_q.1.mlp.'),
-            **with_prefix('encoder_k.0.', key), **neck('encoder_k.1.mlp.', 1),
-            **with_prefix('backbone.', query), **queue()
+            **with_prefix('encoder_q.0.', query),
+            **neck('encoder_q.1.mlp.'),
+            **with_prefix('encoder_k.0.', key),
+            **neck('encoder_k.1.mlp.', 1),
+            **with_prefix('backbone.', query),
+            **queue()
         }
         return dict(state_dict=state, meta=dict(epoch=1, iter=77))
     if style == 'moco':
         state = {
-            **with_prefix('encoder_q.', query), **neck('encoder_q.fc.'),
-            **with_prefix('encoder_k.', key), **neck('encoder_k.fc.', 1),
+            **with_prefix('encoder_q.', query),
+            **neck('encoder_q.fc.'),
+            **with_prefix('encoder_k.', key),
+            **neck('encoder_k.fc.', 1),
             **queue()
         }
-        return dict(state_dict=with_prefix('module.', state), epoch=1,
-                    arch='resnet18')
+        return dict(
+            state_dict=with_prefix('module.', state), epoch=1, arch='resnet18')
     if style == 'densecl':  # CoinCheung/DenseCL
         state = {
-            **with_prefix('encoder_q.', query), **neck('encoder_q.fc.'),
-            'encoder_q.dense_head.0.weight': torch.randn(4, 4, 1, 1),
-            **with_prefix('encoder_k.', key), **queue(),
-            'queue_dense': torch.randn(16, 64)
+            **with_prefix('encoder_q.', query),
+            **neck('encoder_q.fc.'), 'encoder_q.dense_head.0.weight':
+            torch.randn(4, 4, 1, 1),
+            **with_prefix('encoder_k.', key),
+            **queue(), 'queue_dense':
+            torch.randn(16, 64)
         }
         return dict(state_dict=with_prefix('module.', state))
     if style == 'wrapped':
         state = {
             **with_prefix('encoder_q.backbone.', query),
-            **with_prefix('encoder_k.backbone.', key), **queue()
+            **with_prefix('encoder_k.backbone.', key),
+            **queue()
         }
         return dict(state_dict=with_prefix('module.', state))
     if style == 'simsiam':
         state = {
-            **with_prefix('encoder.', query), **neck('encoder.fc.'),
+            **with_prefix('encoder.', query),
+            **neck('encoder.fc.'),
             **neck('predictor.')
         }
         return dict(state_dict=with_prefix('module.', state))
     if style == 'classifier':
-        return dict(state_dict={**with_prefix('backbone.', query),
-                                'head.fc.weight': torch.randn(10, 512)})
+        return dict(
+            state_dict={
+                **with_prefix('backbone.', query), 'head.fc.weight':
+                torch.randn(10, 512)
+            })
     assert style == 'torchvision'
-    return {**query, 'fc.weight': torch.randn(10, 512),
-            'fc.bias': torch.randn(10)}
+    return {
+        **query, 'fc.weight': torch.randn(10, 512),
+        'fc.bias': torch.randn(10)
+    }
 
 
 @pytest.fixture
@@ -119,11 +134,9 @@ def tiny() -> ResNetLayout:
 def save_style(tmp_path: Path) -> Callable[..., tuple[Path, Tensors]]:
     """``save_style(style, layout)`` gives the file and the query tensors."""
 
-    def save(style: str,
-             layout: ResNetLayout) -> tuple[Path, Tensors]:
+    def save(style: str, layout: ResNetLayout) -> tuple[Path, Tensors]:
         query = random_tensors(layout, 0)
-        checkpoint = styled_checkpoint(style, query,
-                                       random_tensors(layout, 1))
+        checkpoint = styled_checkpoint(style, query, random_tensors(layout, 1))
         path = tmp_path / f'{style}.pth'
         torch.save(checkpoint, path)
         return path, query

@@ -20,7 +20,9 @@ _COUNTER = itertools.count()
 class Skeleton(BaseModule):
     """The tensors of a ResNet, or of some of its parts, in their places."""
 
-    def __init__(self, layout: ResNetLayout, init_cfg: Any = None,
+    def __init__(self,
+                 layout: ResNetLayout,
+                 init_cfg: Any = None,
                  parts: tuple[str, ...] = ('conv1', 'bn1', 'layer'),
                  deep_stem: bool = False) -> None:
         super().__init__(init_cfg)
@@ -49,7 +51,8 @@ def _plant(root: nn.Module, path: str, module: nn.Module) -> None:
 class SkeletonModel(BaseModel):
     """A downstream model: a backbone and, as C4 has it, a shared head."""
 
-    def __init__(self, backbone: nn.Module,
+    def __init__(self,
+                 backbone: nn.Module,
                  shared_head: nn.Module | None = None) -> None:
         super().__init__()
         self.backbone = backbone
@@ -58,7 +61,9 @@ class SkeletonModel(BaseModel):
             self.roi_head = BaseModule()
             self.roi_head.shared_head = shared_head
 
-    def forward(self, inputs: Tensor, data_samples: Any = None,
+    def forward(self,
+                inputs: Tensor,
+                data_samples: Any = None,
                 mode: str = 'tensor') -> Any:
         return dict(loss=(self.scale * inputs).mean())
 
@@ -68,7 +73,8 @@ def make_runner(model: nn.Module, work_dir: Path, hooks: list[dict],
     """A run of two iterations, unless the settings say otherwise."""
     defaults = dict(
         train_dataloader=dict(
-            batch_size=2, num_workers=0,
+            batch_size=2,
+            num_workers=0,
             collate_fn=dict(type='default_collate'),
             dataset=[dict(inputs=torch.ones(3)) for _ in range(4)],
             sampler=dict(type='DefaultSampler', shuffle=False)),
@@ -89,8 +95,11 @@ def init_cfg(path: Path | str, prefix: str | None = 'backbone.') -> dict:
     return cfg if prefix is None else dict(cfg, prefix=prefix)
 
 
-def train_gated(layout: ResNetLayout, cfg: Any, work_dir: Path,
-                hooks: list[Any] | None = None, **settings: Any) -> str:
+def train_gated(layout: ResNetLayout,
+                cfg: Any,
+                work_dir: Path,
+                hooks: list[Any] | None = None,
+                **settings: Any) -> str:
     """Train with the gate; returns the log."""
     model = SkeletonModel(Skeleton(layout, cfg))
     make_runner(model, work_dir / 'run', hooks or [GATE], **settings).train()

@@ -28,15 +28,17 @@ def expected_state(layout: ResNetLayout, queue: Tensors) -> Tensors:
         **with_prefix('backbone.', random_tensors(layout)),
         **neck('neck.mlp.'),
         **with_prefix('encoder_k.module.0.', random_tensors(layout, 1)),
-        **neck('encoder_k.module.1.mlp.', 1), **queue,
-        'encoder_k.steps': torch.tensor(77)
+        **neck('encoder_k.module.1.mlp.', 1),
+        **queue, 'encoder_k.steps': torch.tensor(77)
     }
 
 
 def test_every_tensor_has_its_place(theirs: dict, r18: ResNetLayout) -> None:
     state = convert_authors(theirs)['state_dict']
-    expected = expected_state(r18, {key: theirs['state_dict'][key]
-                                    for key in ('queue', 'queue_ptr')})
+    expected = expected_state(
+        r18,
+        {key: theirs['state_dict'][key]
+         for key in ('queue', 'queue_ptr')})
     assert set(state) == set(expected)
     assert all(torch.equal(state[key], expected[key]) for key in expected)
 
@@ -48,18 +50,27 @@ def test_step_zero_would_overwrite_the_key_encoder(theirs: dict) -> None:
 
 def moco(kind: str, region: dict) -> torch.nn.Module:
     from mmselfsup.registry import MODELS
-    return MODELS.build(dict(
-        type=kind, queue_len=64, feat_dim=16, **region,
-        backbone=dict(type='ResNet', depth=18, norm_cfg=dict(type='BN')),
-        neck=dict(type='RegionMoCoV2Neck' if region else 'MoCoV2Neck',
-                  in_channels=512, hid_channels=32, out_channels=16),
-        head=dict(type='RegionContrastiveHead' if region else
-                  'ContrastiveHead', temperature=0.2,
-                  loss=dict(type='mmcls.CrossEntropyLoss'))))
+    return MODELS.build(
+        dict(
+            type=kind,
+            queue_len=64,
+            feat_dim=16,
+            **region,
+            backbone=dict(type='ResNet', depth=18, norm_cfg=dict(type='BN')),
+            neck=dict(
+                type='RegionMoCoV2Neck' if region else 'MoCoV2Neck',
+                in_channels=512,
+                hid_channels=32,
+                out_channels=16),
+            head=dict(
+                type='RegionContrastiveHead' if region else 'ContrastiveHead',
+                temperature=0.2,
+                loss=dict(type='mmcls.CrossEntropyLoss'))))
 
 
-@pytest.mark.parametrize('kind, region', [
-    ('MoCo', {}), ('RegionCLMoCo', dict(region_swap=dict(cells=(3, 5))))])
+@pytest.mark.parametrize(
+    'kind, region', [('MoCo', {}),
+                     ('RegionCLMoCo', dict(region_swap=dict(cells=(3, 5))))])
 def test_loads_strictly(kind: str, region: dict, theirs: dict,
                         tmp_path: Path) -> None:
     pytest.importorskip('mmcv', exc_type=ImportError)
@@ -67,8 +78,8 @@ def test_loads_strictly(kind: str, region: dict, theirs: dict,
     path = tmp_path / 'converted.pth'
     torch.save(convert_authors(theirs), path)
     model = moco(kind, region)
-    model.load_state_dict(load_checkpoint_file(path)['state_dict'],
-                          strict=True)
+    model.load_state_dict(
+        load_checkpoint_file(path)['state_dict'], strict=True)
     source = theirs['state_dict']
     assert torch.equal(model.neck.mlp[2].bias,
                        source['encoder_q.1.mlp.2.bias'])
@@ -76,9 +87,8 @@ def test_loads_strictly(kind: str, region: dict, theirs: dict,
     torch.nn.init.zeros_(model.backbone.conv1.weight)
     model.encoder_k.update_parameters(
         torch.nn.Sequential(model.backbone, model.neck))
-    torch.testing.assert_close(
-        model.encoder_k.module[0].conv1.weight,
-        0.999 * source['encoder_k.0.conv1.weight'])
+    torch.testing.assert_close(model.encoder_k.module[0].conv1.weight,
+                               0.999 * source['encoder_k.0.conv1.weight'])
 
 
 def test_densecl_of_wxinlong(theirs: dict) -> None:
@@ -87,15 +97,18 @@ def test_densecl_of_wxinlong(theirs: dict) -> None:
     state.update(neck('encoder_k.1.mlp2.', 1))
     state.update(queue2=torch.ones(16, 64), queue2_ptr=torch.tensor([3]))
     converted = convert_authors(theirs)['state_dict']
-    assert {'neck.mlp2.0.weight', 'encoder_k.module.1.mlp2.2.bias', 'queue2',
-            'queue2_ptr'} <= set(converted)
+    assert {
+        'neck.mlp2.0.weight', 'encoder_k.module.1.mlp2.2.bias', 'queue2',
+        'queue2_ptr'
+    } <= set(converted)
 
 
 def test_converted_file_exports_the_same_backbone(theirs: dict) -> None:
     before, after = find_backbone(theirs), find_backbone(
         convert_authors(theirs))
-    assert all(torch.equal(before.tensors[key], after.tensors[key])
-               for key in before.tensors)
+    assert all(
+        torch.equal(before.tensors[key], after.tensors[key])
+        for key in before.tensors)
 
 
 def test_what_is_not_theirs(theirs: dict, r18: ResNetLayout) -> None:
@@ -103,8 +116,8 @@ def test_what_is_not_theirs(theirs: dict, r18: ResNetLayout) -> None:
     for style in ('moco', 'mmselfsup', 'torchvision'):
         with pytest.raises(ValueError, match='expected encoder_q.0'):
             convert_authors(styled_checkpoint(style, tensors, tensors))
-    odd = dict(theirs, state_dict=dict(theirs['state_dict'],
-                                       extra=torch.ones(1)))
+    odd = dict(
+        theirs, state_dict=dict(theirs['state_dict'], extra=torch.ones(1)))
     with pytest.raises(ValueError, match="unknown are .'extra'."):
         convert_authors(odd)
     del theirs['state_dict']['queue']
@@ -137,5 +150,5 @@ def test_command_line(theirs: dict, tmp_path: Path, repo_root: Path,
     assert 'same file' in capsys.readouterr().err
     source.write_bytes(b'nothing of the kind')
     assert run(source, tmp_path / 'other.pth') == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['in.pth',
-                                                                'new']
+    assert sorted(path.name
+                  for path in tmp_path.iterdir()) == ['in.pth', 'new']

@@ -54,14 +54,16 @@ def test_method_of_ours_is_in_the_config(tiny: ResNetLayout) -> None:
     assert find_backbone(checkpoint).method == 'RegionCLMoCo'
 
 
-@pytest.mark.parametrize('layout', [
-    ResNetLayout(18),
-    ResNetLayout(34, base_channels=8, stem_channels=64),
-    ResNetLayout(18, stem_channels=32, base_channels=32, stem_kernel=3),
-    ResNetLayout(50, base_channels=8, stem_channels=8),
-    ResNetLayout(50, in_channels=1, base_channels=4, stem_channels=4),
-    ResNetLayout(101, base_channels=4, stem_channels=4),
-], ids=str)
+@pytest.mark.parametrize(
+    'layout', [
+        ResNetLayout(18),
+        ResNetLayout(34, base_channels=8, stem_channels=64),
+        ResNetLayout(18, stem_channels=32, base_channels=32, stem_kernel=3),
+        ResNetLayout(50, base_channels=8, stem_channels=8),
+        ResNetLayout(50, in_channels=1, base_channels=4, stem_channels=4),
+        ResNetLayout(101, base_channels=4, stem_channels=4),
+    ],
+    ids=str)
 def test_layout_is_inferred(layout: ResNetLayout) -> None:
     assert find_backbone(random_tensors(layout)).layout == layout
 
@@ -76,15 +78,19 @@ def test_shapes_are_torchvisions(depth: int) -> None:
     torchvision = pytest.importorskip('torchvision')
     with torch.device('meta'):
         net = torchvision.models.get_model(f'resnet{depth}', weights=None)
-    expected = {key: tuple(value.shape)
-                for key, value in net.state_dict().items()
-                if not key.startswith('fc.')}
+    expected = {
+        key: tuple(value.shape)
+        for key, value in net.state_dict().items() if not key.startswith('fc.')
+    }
     assert ResNetLayout(depth).tensor_shapes() == expected
 
 
 def test_old_file_without_batch_counts(tiny: ResNetLayout) -> None:
-    tensors = {key: value for key, value in random_tensors(tiny).items()
-               if not key.endswith('num_batches_tracked')}
+    tensors = {
+        key: value
+        for key, value in random_tensors(tiny).items()
+        if not key.endswith('num_batches_tracked')
+    }
     found = find_backbone(tensors)
     assert set(found.tensors) == set(tiny.tensor_shapes())
     assert found.tensors['bn1.num_batches_tracked'] == 0
@@ -102,10 +108,13 @@ def test_tensors_are_compact_float32_copies(tiny: ResNetLayout) -> None:
 @pytest.mark.parametrize('state, said', [
     ({}, 'no tensors'),
     (dict(epoch=3, state_dict=dict(a=1)), 'no tensors'),
-    (dict(state_dict={'patch_embed.proj.weight': torch.ones(2),
-                      'blocks.0.attn': torch.ones(2)}),
-     r'patch_embed\.proj\*, blocks\.0\*'),
-    ({'student.layer1.0.conv1.weight': torch.ones(2)}, r'student\.layer1'),
+    (dict(state_dict={
+        'patch_embed.proj.weight': torch.ones(2),
+        'blocks.0.attn': torch.ones(2)
+    }), r'patch_embed\.proj\*, blocks\.0\*'),
+    ({
+        'student.layer1.0.conv1.weight': torch.ones(2)
+    }, r'student\.layer1'),
 ])
 def test_unknown_says_what_it_holds(state: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
@@ -138,15 +147,20 @@ def test_diverged_run_is_refused(tiny: ResNetLayout) -> None:
 
 
 def test_two_different_backbones(tiny: ResNetLayout) -> None:
-    state = {**with_prefix('encoder_q.0.', random_tensors(tiny)),
-             **with_prefix('backbone.', random_tensors(tiny, 2))}
+    state = {
+        **with_prefix('encoder_q.0.', random_tensors(tiny)),
+        **with_prefix('backbone.', random_tensors(tiny, 2))
+    }
     with pytest.raises(ValueError, match='two different backbones'):
         find_backbone(state)
 
 
 @pytest.mark.parametrize('prefix, is_key', [
-    ('encoder_k.module.0.', True), ('encoder_k.0', True),
-    ('module.encoder_k.', True), ('backbone.', False), ('', False),
+    ('encoder_k.module.0.', True),
+    ('encoder_k.0', True),
+    ('module.encoder_k.', True),
+    ('backbone.', False),
+    ('', False),
     ('encoder_q.0.', False),
 ])
 def test_key_prefixes(prefix: str, is_key: bool) -> None:

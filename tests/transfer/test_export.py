@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 
 from mmregioncl.transfer.backbone import find_backbone
-from mmregioncl.transfer.detectron2_target import (detectron2_shapes,
-                                                   to_detectron2)
 from mmregioncl.transfer.export import export_backbone
 from mmregioncl.transfer.reference import stage_features
 from mmregioncl.transfer.resnet_layout import ResNetLayout
@@ -26,7 +24,8 @@ SaveStyle = Callable[..., tuple[Path, Tensors]]
 
 def needs(target: str) -> None:
     pytest.importorskip(
-        TARGETS[target].module, exc_type=ImportError,
+        TARGETS[target].module,
+        exc_type=ImportError,
         reason=f'{target} is not installed, or not with the full mmcv')
 
 
@@ -52,7 +51,9 @@ def test_round_trip(target: str, layout_of: Callable[[str], ResNetLayout],
     out = Path(report.path)
     assert out.name == f'mmselfsup_{target}-{report.sha256[:8]}.pth'
     subprocess.run(['sha256sum', '-c', f'{out.name}.sha256'],
-                   cwd=out.parent, check=True, capture_output=True)
+                   cwd=out.parent,
+                   check=True,
+                   capture_output=True)
     # Loads where nothing of MMEngine is allow-listed.
     allowed = torch.serialization.get_safe_globals()
     torch.serialization.clear_safe_globals()
@@ -62,8 +63,8 @@ def test_round_trip(target: str, layout_of: Callable[[str], ResNetLayout],
         torch.serialization.add_safe_globals(allowed)
 
 
-@pytest.mark.parametrize('target', ['mmengine', 'mmdet', 'mmseg',
-                                    'torchvision', 'timm'])
+@pytest.mark.parametrize('target',
+                         ['mmengine', 'mmdet', 'mmseg', 'torchvision', 'timm'])
 def test_safetensors(target: str, layout_of: Callable[[str], ResNetLayout],
                      save_style: SaveStyle) -> None:
     needs(target)
@@ -74,20 +75,21 @@ def test_safetensors(target: str, layout_of: Callable[[str], ResNetLayout],
     assert all(torch.equal(found.tensors[key], query[key]) for key in query)
 
 
-@pytest.mark.parametrize('style', ['authors', 'moco', 'densecl', 'wrapped',
-                                   'simsiam', 'classifier', 'torchvision'])
+@pytest.mark.parametrize('style', [
+    'authors', 'moco', 'densecl', 'wrapped', 'simsiam', 'classifier',
+    'torchvision'
+])
 def test_every_source_gives_the_same_file(style: str, tiny: ResNetLayout,
                                           save_style: SaveStyle) -> None:
     path, query = save_style(style, tiny)
     report = export_backbone(path)
     state = load_checkpoint_file(report.path)['state_dict']
     assert set(state) == {f'backbone.{key}' for key in query}
-    assert all(torch.equal(state[f'backbone.{key}'], query[key])
-               for key in query)
+    assert all(
+        torch.equal(state[f'backbone.{key}'], query[key]) for key in query)
 
 
-def test_init_cfg_takes_it(tiny: ResNetLayout,
-                           save_style: SaveStyle) -> None:
+def test_init_cfg_takes_it(tiny: ResNetLayout, save_style: SaveStyle) -> None:
     from mmengine.model.weight_init import PretrainedInit
     needs('mmdet')
     from mmdet.models.backbones import ResNet
@@ -111,18 +113,22 @@ def test_cifar_stem_as_mmcls_computes_it(tmp_path: Path) -> None:
     from mmregioncl.compat import apply_compat
     apply_compat()
     from mmcls.models.backbones import ResNet_CIFAR
-    net = ResNet_CIFAR(18, base_channels=16, stem_channels=16,
-                       out_indices=(0, 1, 2, 3)).double()
+    net = ResNet_CIFAR(
+        18, base_channels=16, stem_channels=16,
+        out_indices=(0, 1, 2, 3)).double()
     net.eval()  # returns nothing
     layout = ResNetLayout(18, 3, 16, 16, stem_kernel=3)
     tensors = random_tensors(layout)
     net.load_state_dict(tensors, strict=True)
     images = torch.randn(2, 3, 33, 20, dtype=torch.float64)
-    exact = {key: value.to(net.state_dict()[key].dtype)
-             for key, value in tensors.items()}
+    exact = {
+        key: value.to(net.state_dict()[key].dtype)
+        for key, value in tensors.items()
+    }
     with torch.no_grad():
-        for ours, theirs in zip(stage_features(exact, layout, images),
-                                net(images), strict=True):
+        for ours, theirs in zip(
+                stage_features(exact, layout, images), net(images),
+                strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
 
 
@@ -177,8 +183,10 @@ def test_a_lost_tensor_is_noticed(r18: ResNetLayout, tmp_path: Path,
     path, _ = save_style('mmselfsup', r18)
 
     def lose(self: Any, tensors: Tensors) -> Tensors:
-        return {key: value for key, value in tensors.items()
-                if key != 'layer4.1.bn2.bias'}
+        return {
+            key: value
+            for key, value in tensors.items() if key != 'layer4.1.bn2.bias'
+        }
 
     monkeypatch.setattr(type(TARGETS['torchvision']), 'rename', lose)
     with pytest.raises(RuntimeError, match='layer4.1.bn2.bias'):
@@ -230,8 +238,8 @@ def test_out_may_be_a_folder(tiny: ResNetLayout, tmp_path: Path,
     (dict(out='x.pth', file_format='safetensors'), 'contradict'),
     (dict(out='mmselfsup.pth'), 'the checkpoint itself'),
 ])
-def test_arguments_that_do_not_fit(kwargs: dict, said: str,
-                                   tiny: ResNetLayout, tmp_path: Path,
+def test_arguments_that_do_not_fit(kwargs: dict, said: str, tiny: ResNetLayout,
+                                   tmp_path: Path,
                                    save_style: SaveStyle) -> None:
     path, _ = save_style('mmselfsup', tiny)
     if 'out' in kwargs:
@@ -249,37 +257,15 @@ def test_random_state_is_left_alone(r18: ResNetLayout,
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize('ours, theirs', [
-    ('conv1.weight', 'stem.conv1.weight'),
-    ('bn1.running_mean', 'stem.conv1.norm.running_mean'),
-    ('layer1.0.conv2.weight', 'res2.0.conv2.weight'),
-    ('layer4.2.bn3.bias', 'res5.2.conv3.norm.bias'),
-    ('layer2.0.downsample.0.weight', 'res3.0.shortcut.weight'),
-    ('layer2.0.downsample.1.running_var', 'res3.0.shortcut.norm.running_var'),
-])
-def test_detectron2_names(ours: str, theirs: str) -> None:
-    """As detectron2's model zoo publishes them."""
-    assert to_detectron2(ours) == theirs
-
-
-@pytest.mark.parametrize('depth', [18, 34, 50, 101, 152])
-def test_detectron2_map_is_one_to_one(depth: int) -> None:
-    layout = ResNetLayout(depth)
-    renamed = {to_detectron2(key): shape
-               for key, shape in layout.tensor_shapes().items()}
-    assert renamed == detectron2_shapes(layout)
-
-
 def test_command_line(tiny: ResNetLayout, tmp_path: Path, repo_root: Path,
-                      save_style: SaveStyle,
-                      monkeypatch: pytest.MonkeyPatch,
+                      save_style: SaveStyle, monkeypatch: pytest.MonkeyPatch,
                       capsys: pytest.CaptureFixture[str]) -> None:
 
     def run(*args: str) -> int:
         monkeypatch.setattr(sys, 'argv', ['export.py', *args])
         with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(repo_root / 'tools' / 'export.py'),
-                           run_name='__main__')
+            runpy.run_path(
+                str(repo_root / 'tools' / 'export.py'), run_name='__main__')
         return int(stop.value.code or 0)
 
     path, _ = save_style('authors', tiny)

@@ -32,6 +32,15 @@ def test_load_from(tiny: ResNetLayout, tmp_path: Path,
         tiny, None, tmp_path / 'b', load_from=str(path))
 
 
+def test_load_from_a_wrapped_model(tiny: ResNetLayout, tmp_path: Path) -> None:
+    """MMEngine strips DDP's `module.` here, and for init_cfg it does not."""
+    path = tmp_path / 'ddp.pth'
+    torch.save(with_prefix('module.backbone.', random_tensors(tiny)), path)
+    assert '120/120' in train_gated(tiny, None, tmp_path, load_from=str(path))
+    with pytest.raises(ValueError, match="prefix='module.backbone.'"):
+        train_gated(tiny, init_cfg(path), tmp_path / 'b')
+
+
 def test_load_from_wins_over_init_cfg(tiny: ResNetLayout,
                                       tmp_path: Path) -> None:
     for seed in (0, 1):
@@ -78,6 +87,9 @@ def test_c4_counts_318(tmp_path: Path, save_style: SaveStyle) -> None:
     gate = dict(GATE, shared_head='roi_head.shared_head')
     make_runner(model(init_cfg(path)), tmp_path / 'run', [gate]).train()
     assert '318/318 backbone tensors' in read_log(tmp_path / 'run')
+    # Without shared_head= only the backbone is compared, and the line says so.
+    make_runner(model(None), tmp_path / 'run3', [GATE]).train()
+    assert 'ends before layer4' in read_log(tmp_path / 'run3')
     with pytest.raises(RuntimeError, match='60 of 318.*layer4'):
         make_runner(model(None), tmp_path / 'run2', [gate]).train()
 

@@ -15,8 +15,9 @@ from mmregioncl.transfer.precise_bn import (PreciseBNHook, bn_layers,
 from mmregioncl.transfer.safe_load import load_checkpoint_file
 from tests.transfer.skeletons import make_runner
 
-BATCHES = torch.randn(5, 4, 3, 6, 6, generator=torch.Generator().manual_seed(
-    1)) * torch.arange(1., 6.).view(5, 1, 1, 1, 1)
+BATCHES = torch.randn(
+    5, 4, 3, 6, 6, generator=torch.Generator().manual_seed(1)) * torch.arange(
+        1., 6.).view(5, 1, 1, 1, 1)
 
 
 class TwoNorms(BaseModel):
@@ -35,7 +36,9 @@ class TwoNorms(BaseModel):
         self.frozen.eval()
         return self
 
-    def forward(self, inputs: Tensor, data_samples: Any = None,
+    def forward(self,
+                inputs: Tensor,
+                data_samples: Any = None,
                 mode: str = 'tensor') -> Any:
         x = self.bn2(self.conv(self.bn1(inputs).relu()))
         return dict(loss=self.frozen(x).square().mean())
@@ -46,15 +49,15 @@ def reference(model: TwoNorms, batches: Tensor) -> dict[str, Tensor]:
     sums: dict[str, list[Tensor]] = {}
     with torch.no_grad():
         for x in batches:
-            y = model.conv(((x - x.mean((0, 2, 3), keepdim=True)) / (
-                x.var((0, 2, 3), unbiased=False, keepdim=True) +
-                1e-5).sqrt() * model.bn1.weight.view(1, -1, 1, 1) +
-                model.bn1.bias.view(1, -1, 1, 1)).relu())
+            y = model.conv(((x - x.mean((0, 2, 3), keepdim=True)) / (x.var(
+                (0, 2, 3), unbiased=False, keepdim=True) + 1e-5).sqrt() *
+                            model.bn1.weight.view(1, -1, 1, 1) +
+                            model.bn1.bias.view(1, -1, 1, 1)).relu())
             for name, z in (('bn1', x), ('bn2', y)):
-                sums.setdefault(f'{name}.running_mean', []).append(
-                    z.mean((0, 2, 3)))
-                sums.setdefault(f'{name}.running_var', []).append(
-                    z.var((0, 2, 3)))
+                sums.setdefault(f'{name}.running_mean',
+                                []).append(z.mean((0, 2, 3)))
+                sums.setdefault(f'{name}.running_var',
+                                []).append(z.var((0, 2, 3)))
     return {key: torch.stack(each).mean(0) for key, each in sums.items()}
 
 
@@ -86,19 +89,22 @@ class Count(Hook):
     def __init__(self) -> None:
         self.iters = 0
 
-    def after_train_iter(self, runner: Any, *args: Any,
-                         **kwargs: Any) -> None:
+    def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
         self.iters += 1
 
 
-def run(work_dir: Path, train_cfg: dict, workers: int = 0,
+def run(work_dir: Path,
+        train_cfg: dict,
+        workers: int = 0,
         **precise: Any) -> tuple[Any, Count, Tensor]:
     model = TwoNorms()
     count = Count()
     runner = make_runner(
-        model, work_dir, [dict(type='PreciseBNHook', **precise), count],
+        model,
+        work_dir, [dict(type='PreciseBNHook', **precise), count],
         train_dataloader=dict(
-            batch_size=4, num_workers=workers,
+            batch_size=4,
+            num_workers=workers,
             persistent_workers=workers > 0,
             collate_fn=dict(type='default_collate'),
             dataset=[dict(inputs=x) for x in BATCHES.flatten(0, 1)],
@@ -109,9 +115,9 @@ def run(work_dir: Path, train_cfg: dict, workers: int = 0,
     return runner, count, weights
 
 
-@pytest.mark.parametrize('train_cfg, iters', [
-    (dict(by_epoch=True, max_epochs=2), 10),
-    (dict(by_epoch=False, max_iters=7), 7)])
+@pytest.mark.parametrize('train_cfg, iters',
+                         [(dict(by_epoch=True, max_epochs=2), 10),
+                          (dict(by_epoch=False, max_iters=7), 7)])
 def test_in_a_run(train_cfg: dict, iters: int, tmp_path: Path) -> None:
     # 10 batches: the data set twice over
     runner, count, weights = run(tmp_path, train_cfg, num_iters=10)
@@ -123,22 +129,22 @@ def test_in_a_run(train_cfg: dict, iters: int, tmp_path: Path) -> None:
     last = (tmp_path / 'last_checkpoint').read_text()
     saved = load_checkpoint_file(last)['state_dict']
     for key, value in expected.items():
-        torch.testing.assert_close(model.state_dict()[key], value, rtol=1e-4,
-                                   atol=1e-5)
+        torch.testing.assert_close(
+            model.state_dict()[key], value, rtol=1e-4, atol=1e-5)
         assert torch.equal(saved[key], model.state_dict()[key]), key
     # The moving average is far from it on these batches.
     assert (model.bn1.running_var / BATCHES[-1].var((0, 2, 3)) < 0.8).all()
 
 
 def test_persistent_workers_do_not_prolong_the_epoch(tmp_path: Path) -> None:
-    _, count, _ = run(tmp_path, dict(by_epoch=True, max_epochs=1), 1,
-                      num_iters=3)
+    _, count, _ = run(
+        tmp_path, dict(by_epoch=True, max_epochs=1), 1, num_iters=3)
     assert count.iters == 5
 
 
 def test_no_norm_in_training_mode(tmp_path: Path) -> None:
-    model = nn.Sequential(nn.BatchNorm2d(2).eval(), nn.BatchNorm2d(
-        2, track_running_stats=False))
+    model = nn.Sequential(
+        nn.BatchNorm2d(2).eval(), nn.BatchNorm2d(2, track_running_stats=False))
     assert bn_layers(model) == []
 
 
@@ -181,9 +187,10 @@ def _two_ranks(rank: int, world_size: int, work_dir: str) -> list[Tensor]:
 def test_ranks_agree(run_distributed: Callable[..., list[Any]],
                      tmp_path: Path) -> None:
     first, second = run_distributed(_two_ranks, 2, str(tmp_path))
-    expected = [BATCHES[:4].mean((1, 3, 4)).mean(0),
-                BATCHES[:4].transpose(1, 2).flatten(2).var(2).mean(0)]
+    expected = [
+        BATCHES[:4].mean((1, 3, 4)).mean(0),
+        BATCHES[:4].transpose(1, 2).flatten(2).var(2).mean(0)
+    ]
     for a, b, c in zip(first, second, expected):
         assert torch.equal(torch.as_tensor(a), torch.as_tensor(b))
-        torch.testing.assert_close(torch.as_tensor(a), c, rtol=1e-4,
-                                   atol=1e-5)
+        torch.testing.assert_close(torch.as_tensor(a), c, rtol=1e-4, atol=1e-5)

@@ -16,8 +16,12 @@ def test_same_as_mmselfsups() -> None:
 
     from mmregioncl.transfer.res_layer_extra_norm import ResLayerExtraNorm
     assert ResLayerExtraNorm is not Theirs
-    settings = dict(depth=50, stage=3, style='pytorch', norm_eval=False,
-                    norm_cfg=dict(type='BN', requires_grad=True))
+    settings = dict(
+        depth=50,
+        stage=3,
+        style='pytorch',
+        norm_eval=False,
+        norm_cfg=dict(type='BN', requires_grad=True))
     theirs, ours = Theirs(**settings), ResLayerExtraNorm(**settings)
     ours.load_state_dict(theirs.state_dict(), strict=True)
     x = torch.randn(2, 1024, 4, 4)
@@ -33,8 +37,13 @@ def test_builds_from_a_config_and_takes_layer4() -> None:
     import mmselfsup.models  # noqa: F401  (its class comes first, if any)
 
     import mmregioncl.transfer.res_layer_extra_norm  # noqa: F401
-    head = models.build(dict(type='ResLayerExtraNorm', depth=18, stage=3,
-                             norm_cfg=dict(type='BN'), norm_eval=False))
+    head = models.build(
+        dict(
+            type='ResLayerExtraNorm',
+            depth=18,
+            stage=3,
+            norm_cfg=dict(type='BN'),
+            norm_eval=False))
     assert head.norm.num_features == 512
     layer4 = Skeleton(ResNetLayout(18), parts=('layer4', )).state_dict()
     missing, unexpected = head.load_state_dict(layer4, strict=False)

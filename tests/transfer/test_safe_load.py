@@ -64,8 +64,11 @@ def mmengine_checkpoint() -> dict[str, Any]:
         state_dict={'backbone.conv1.weight': torch.ones(2, 3)},
         message_hub=dict(
             log_scalars={'train/loss': buffer},
-            runtime_info=dict(best=np.float64(0.5), n=np.int64(3),
-                              single=np.float32(0.25), flag=np.bool_(True))),
+            runtime_info=dict(
+                best=np.float64(0.5),
+                n=np.int64(3),
+                single=np.float32(0.25),
+                flag=np.bool_(True))),
         meta=dict(epoch=1))
 
 
@@ -89,7 +92,8 @@ def test_safetensors_by_content(tmp_path: Path, name: str) -> None:
 
 def test_old_torch_format(tmp_path: Path) -> None:
     path = tmp_path / 'old.pth'
-    torch.save({'a': torch.ones(2)}, path,
+    torch.save({'a': torch.ones(2)},
+               path,
                _use_new_zipfile_serialization=False)
     assert load_checkpoint_file(str(path))['a'].tolist() == [1, 1]
 
@@ -103,8 +107,7 @@ def test_nothing_is_executed(tmp_path: Path, kind: type, fmt: str) -> None:
     if fmt == 'raw':
         path.write_bytes(pickle.dumps(dict(extra=kind(bait)), protocol=2))
     else:
-        torch.save(payload, path,
-                   _use_new_zipfile_serialization=fmt == 'zip')
+        torch.save(payload, path, _use_new_zipfile_serialization=fmt == 'zip')
     with pytest.raises(ValueError, match='refused.*nothing .* was executed'):
         load_checkpoint_file(path)
     assert not bait.exists()

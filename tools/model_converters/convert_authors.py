@@ -39,8 +39,8 @@ def main() -> int:
     try:
         if out.exists() and out.samefile(args.source):
             raise ValueError('OUT is the same file as IN; choose another name')
-        converted = convert_authors(load_checkpoint_file(args.source),
-                                    args.source)
+        converted = convert_authors(
+            load_checkpoint_file(args.source), args.source)
         out.parent.mkdir(parents=True, exist_ok=True)
         torch.save(converted, partial)
         os.replace(partial, out)

@@ -136,10 +136,18 @@ class RegionCLDenseCL(MomentumKeys, RegionHost, DenseCL):
 
         Returns:
             tuple[Tensor]: Unit vectors: global (N, D), dense (N, D, S),
-            averaged dense (N, D), and backbone cells (N, C, h * w).
+            averaged dense (N, D), and backbone cells (N, C, S).
+
+        Raises:
+            ValueError: If ``neck.num_grid`` gives another S than the backbone.
         """
         features = backbone(view)  # last: (N, C, h, w)
         whole, grid, pooled_grid = neck(features)
+        if grid.shape[2] != features[-1][0, 0].numel():
+            raise ValueError(
+                f'model.neck.num_grid gives {grid.shape[2]} dense features, '
+                'but the cells of the backbone, by which they are matched, '
+                f'are {features[-1][0, 0].numel()}; set num_grid=None')
         return (unit(whole), unit(grid), unit(pooled_grid),
                 unit(features[-1].flatten(2)))
 

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from mmengine.dist import get_rank
 from mmselfsup.models.algorithms import SimCLR
-from mmselfsup.models.utils import GatherLayer
 from mmselfsup.registry import MODELS
 from torch import Tensor
 
-from mmregioncl.core import in_batch_info_nce, unit
+from mmregioncl.core import gather_with_grad, in_batch_info_nce, unit
 
+from ..heads.region_contrastive_head import check_contrastive_settings
 from .region_host import RegionHost, two_views
 
 
@@ -26,11 +26,14 @@ class RegionCLSimCLR(RegionHost, SimCLR):
     detached. The clean first view of its own image is neither. The state dict
     is that of SimCLR.
 
+    In several processes the gradient is that of one process with the joint
+    batch. MMSelfSup's SimCLR divides that by the number of processes.
+
     Args:
         backbone (dict): As for SimCLR.
         neck (dict): ``RegionNonLinearNeck`` with SimCLR's arguments.
-        head (dict): ``ContrastiveHead``; its temperature counts for both
-            terms.
+        head (dict): ``ContrastiveHead`` with cross entropy; temperature and
+            ``loss_weight`` count for both terms.
         region_swap (dict): Arguments of ``RegionSwap``.
         region_loss_weight (float): Factor of ``loss_region``. Defaults to
             1.0.
@@ -50,6 +53,9 @@ class RegionCLSimCLR(RegionHost, SimCLR):
                  region_loss_weight: float = 1.0,
                  region_bn: str = 'joint',
                  **kwargs: Any) -> None:
+        check_contrastive_settings(
+            head.get('loss', dict(type='mmcls.CrossEntropyLoss')),
+            head.get('temperature', 0.1))
         super().__init__(backbone=backbone, neck=neck, head=head, **kwargs)
         self.init_regions(region_swap, region_loss_weight, region_bn)
 
@@ -67,7 +73,7 @@ class RegionCLSimCLR(RegionHost, SimCLR):
         views = torch.stack(two_views(inputs), 1).flatten(0, 1)
         # Rows 2j and 2j + 1 are the views of image j; one BatchNorm batch.
         z = unit(self.neck(self.backbone(views))[0])  # (2N, D)
-        candidates = torch.cat(GatherLayer.apply(z))  # (2N * world, D)
+        candidates = gather_with_grad(z)  # (2N * world, D)
         rows = len(z) * get_rank() + torch.arange(len(z), device=z.device)
         loss_instance = in_batch_info_nce(z, candidates, rows ^ 1,
                                           self.same_row(rows, candidates),
@@ -86,9 +92,10 @@ class RegionCLSimCLR(RegionHost, SimCLR):
             self.same_row(owner, candidates),
             self.head.temperature,
             intra=torch.cat((paste, canvas)))
+        weight = self.head.loss.loss_weight
         return dict(
-            loss_instance=loss_instance.mean(),
-            loss_region=self.region_loss_weight * loss_region.mean())
+            loss_instance=weight * loss_instance.mean(),
+            loss_region=weight * self.region_loss_weight * loss_region.mean())
 
     @staticmethod
     def same_row(rows: Tensor, candidates: Tensor) -> Tensor:

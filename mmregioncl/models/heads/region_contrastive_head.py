@@ -35,16 +35,7 @@ class RegionContrastiveHead(ContrastiveHead):
                  loss: dict = dict(type='mmcls.CrossEntropyLoss'),
                  temperature: float = 0.2,
                  intra_negative: bool = True) -> None:
-        if not temperature > 0:
-            raise ValueError('head.temperature must be positive, got '
-                             f'{temperature!r}; MoCo v2 uses 0.2')
-        settings = {key: loss[key] for key in loss if key != 'loss_weight'}
-        if settings not in (dict(type='mmcls.CrossEntropyLoss'),
-                            dict(type='CrossEntropyLoss')):
-            raise ValueError(
-                'RegionContrastiveHead computes plain cross entropy in closed '
-                f"form and cannot use head.loss={loss!r}; leave it away or "
-                "set dict(type='mmcls.CrossEntropyLoss', loss_weight=...)")
+        check_contrastive_settings(loss, temperature)
         super().__init__(loss=loss, temperature=temperature)
         self.intra_negative = intra_negative
 
@@ -86,3 +77,22 @@ class RegionContrastiveHead(ContrastiveHead):
         """
         losses = info_nce(query, key, queue, self.temperature)
         return self.loss.loss_weight * losses.mean()
+
+
+def check_contrastive_settings(loss: dict, temperature: float) -> None:
+    """Raise ValueError for what the closed form cannot do.
+
+    Args:
+        loss (dict): The head's loss.
+        temperature (float): tau.
+    """
+    if not temperature > 0:
+        raise ValueError('head.temperature must be positive, got '
+                         f'{temperature!r}; MoCo v2 uses 0.2')
+    settings = {key: loss[key] for key in loss if key != 'loss_weight'}
+    if settings not in (dict(type='mmcls.CrossEntropyLoss'),
+                        dict(type='CrossEntropyLoss')):
+        raise ValueError(
+            'RegionCL computes plain cross entropy in closed form and cannot '
+            f'use head.loss={loss!r}; set '
+            "dict(type='mmcls.CrossEntropyLoss', loss_weight=...)")
