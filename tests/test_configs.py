@@ -32,7 +32,8 @@ def build(name: str) -> None:
         HOOKS.build(hook)
     parameters = [torch.nn.Parameter(torch.zeros(1))]
     OPTIMIZERS.build(
-        dict(cfg.optim_wrapper.optimizer), default_args=dict(params=parameters))
+        dict(cfg.optim_wrapper.optimizer),
+        default_args=dict(params=parameters))
     assert cfg.auto_scale_lr.base_batch_size > 0
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_epochs
 

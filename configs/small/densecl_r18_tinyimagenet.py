@@ -1,4 +1,5 @@
-# DenseCL, Tiny-ImageNet-like images of 64 px: the twin of regioncl_densecl_r18_tinyimagenet.py.
+# DenseCL, Tiny-ImageNet-like images of 64 px: the twin of
+# regioncl_densecl_r18_tinyimagenet.py.
 #
 #     python tools/train.py configs/small/densecl_r18_tinyimagenet.py
 _base_ = [

@@ -1,4 +1,5 @@
-# DenseCL, Tiny-ImageNet-like images of 64 px, a quarter of the width, 6 epochs: for a
+# DenseCL, Tiny-ImageNet-like images of 64 px, a quarter of the width, 6
+# epochs: for a
 # CPU. The twin of regioncl_densecl_r18w16_tinyimagenet.py.
 #
 #     python tools/train.py configs/small/densecl_r18w16_tinyimagenet.py

@@ -12,4 +12,3 @@ model = dict(
     backbone=dict(depth=18),
     neck=dict(in_channels=512, hid_channels=512))
 auto_scale_lr = dict(base_batch_size=64)  # of one GPU
-

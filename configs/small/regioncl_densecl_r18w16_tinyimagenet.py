@@ -1,6 +1,7 @@
 # RegionCL-D, Tiny-ImageNet-like images of 64 px.
 #
-#     python tools/train.py configs/small/regioncl_densecl_r18w16_tinyimagenet.py
+#     python tools/train.py \
+#         configs/small/regioncl_densecl_r18w16_tinyimagenet.py
 _base_ = './densecl_r18w16_tinyimagenet.py'
 model = dict(
     type='RegionCLDenseCL',

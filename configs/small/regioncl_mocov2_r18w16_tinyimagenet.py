@@ -1,6 +1,7 @@
 # RegionCL-M, Tiny-ImageNet-like images of 64 px.
 #
-#     python tools/train.py configs/small/regioncl_mocov2_r18w16_tinyimagenet.py
+#     python tools/train.py \
+#         configs/small/regioncl_mocov2_r18w16_tinyimagenet.py
 _base_ = './mocov2_r18w16_tinyimagenet.py'
 model = dict(
     type='RegionCLMoCo',

@@ -1,6 +1,7 @@
 # RegionCL-S, Tiny-ImageNet-like images of 64 px.
 #
-#     python tools/train.py configs/small/regioncl_simsiam_r18w16_tinyimagenet.py
+#     python tools/train.py \
+#         configs/small/regioncl_simsiam_r18w16_tinyimagenet.py
 _base_ = './simsiam_r18w16_tinyimagenet.py'
 model = dict(
     type='RegionCLSimSiam',

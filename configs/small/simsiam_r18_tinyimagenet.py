@@ -1,4 +1,5 @@
-# SimSiam, Tiny-ImageNet-like images of 64 px: the twin of regioncl_simsiam_r18_tinyimagenet.py.
+# SimSiam, Tiny-ImageNet-like images of 64 px: the twin of
+# regioncl_simsiam_r18_tinyimagenet.py.
 #
 #     python tools/train.py configs/small/simsiam_r18_tinyimagenet.py
 _base_ = [

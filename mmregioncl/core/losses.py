@@ -194,7 +194,7 @@ def region_cosine(canvas: Tensor, paste: Tensor, target: Tensor,
 
     With D(a, b) = -cos(a, sg b)::
 
-        L_region = mean_j (D(canvas_j, target_j) + D(paste_j, target_pi(j))) / 2
+        L_region = mean_j (D(canvas_j, t_j) + D(paste_j, t_pi(j))) / 2
 
     Args:
         canvas (Tensor): Predictions in composite order.

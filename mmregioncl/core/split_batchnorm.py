@@ -55,7 +55,7 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
             stacked, means, variances,
             self.weight.repeat(groups) if self.affine else None,
             self.bias.repeat(groups) if self.affine else None, True,
-            self.momentum, self.eps)  # yapf: disable
+            self.momentum or 0., self.eps)  # yapf: disable
         self.running_mean.copy_(means.view(groups, C).mean(0))  # type: ignore
         self.running_var.copy_(  # type: ignore[union-attr]
             variances.view(groups, C).mean(0))

@@ -47,7 +47,7 @@ class FusedEMA(ExponentialMovingAverage):
             model (nn.Module): The query encoder.
         """
         averages = list(self.module.parameters())
-        sources = list(model.parameters())
+        sources: list[torch.Tensor] = list(model.parameters())
         if self.steps_taken == 0:
             torch._foreach_copy_(averages, sources)
         else:

@@ -74,7 +74,8 @@ def test_files_added_later_do_no_harm(tmp_path):
 def test_other_parameters_are_an_error_with_the_cure(tmp_path):
     _make(tmp_path)
     before = _files(tmp_path)
-    with pytest.raises(ValueError, match='seed=0 where seed=1.*another folder'):
+    with pytest.raises(
+            ValueError, match='seed=0 where seed=1.*another folder'):
         _make(tmp_path, seed=1)
     with pytest.raises(ValueError, match='train=3 where train=4'):
         _make(tmp_path, train=4)

@@ -36,7 +36,9 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type='ImageFolder', data_root='data/cifar10/train', pipeline=train_pipeline))
+        type='ImageFolder',
+        data_root='data/cifar10/train',
+        pipeline=train_pipeline))
 
 # k-NN: 10,000 images of the training set vote on those of the
 # test set. Labels are used here only.

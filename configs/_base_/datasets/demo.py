@@ -35,7 +35,9 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     collate_fn=dict(type='default_collate'),
     dataset=dict(
-        type='ImageFolder', data_root='data/demo/folders/train', pipeline=train_pipeline))
+        type='ImageFolder',
+        data_root='data/demo/folders/train',
+        pipeline=train_pipeline))
 
 # k-NN: all images of the training set vote on those of the
 # val set. Labels are used here only.

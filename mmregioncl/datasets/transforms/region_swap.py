@@ -91,7 +91,8 @@ class RegionSwap(BaseTransform):
             boxes = sample_grid(boxes_drawn, rows, columns, self.cells,
                                 generator)
         else:
-            pasted, boxes = sample_legacy(boxes_drawn, *images.shape[-2:],
+            height, width = images.shape[-2:]
+            pasted, boxes = sample_legacy(boxes_drawn, height, width,
                                           self.stride, self.cells, generator)
         if self.pairing == 'flip':
             donors = pair_flip(num)

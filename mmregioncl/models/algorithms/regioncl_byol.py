@@ -36,6 +36,8 @@ class RegionCLBYOL(RegionHost, BYOL):
         ValueError: If a setting is out of its range.
     """
 
+    target_net: Any
+
     def __init__(self,
                  backbone: dict,
                  neck: dict,

@@ -57,6 +57,10 @@ class RegionCLDenseCL(MomentumKeys, RegionHost, DenseCL):
             another.
     """
 
+    loss_lambda: float
+    queue2: Tensor
+    queue2_ptr: Tensor
+
     def __init__(self,
                  backbone: dict,
                  neck: dict,

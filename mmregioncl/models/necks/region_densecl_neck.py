@@ -2,7 +2,7 @@
 """MMSelfSup's DenseCL neck, with regions on its global branch."""
 from mmselfsup.models.necks import DenseCLNeck
 from mmselfsup.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from .region_projector import RegionProjector
 
@@ -14,6 +14,8 @@ class RegionDenseCLNeck(RegionProjector, DenseCLNeck):
     Arguments, ``forward`` and state dict are those of MMSelfSup's
     ``DenseCLNeck``.
     """
+
+    mlp: nn.Module  # the global branch
 
     def project_pooled(self, pooled: Tensor) -> Tensor:
         """Project with the global branch alone; the dense one is not run.
