@@ -122,6 +122,10 @@ def load_config(args: argparse.Namespace, repo: Path) -> Any:
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+        if 'data_root' in args.cfg_options:
+            # the one setting of the folder configs, which have copied it
+            # into the data set by the time that options are merged
+            cfg.train_dataloader.dataset.data_root = cfg.data_root
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
