@@ -125,13 +125,13 @@ install_set() {
 
 # ------------------------------------------------------------------------ mmcv
 show_build() {  # the compiler's lines to the log, how far it is to the reader
-  local line begin=$SECONDS every=5 gone
+  local line begin=$SECONDS every=2 gone
   [[ -t 1 ]] && every=1
   while IFS= read -r line; do
     printf '%s\n' "$line"
     [[ $line =~ ^\ *\[([0-9]+)/([0-9]+)\] ]] || continue
     local k=${BASH_REMATCH[1]} n=${BASH_REMATCH[2]}
-    ((k % every == 0 || k == n)) || continue
+    ((k % every == 0 || k == 1 || k == n)) || continue
     gone=$((SECONDS - begin))
     printf '%s  %d of %d files, %d:%02d min gone, about %d to go%s' \
       "${CR-}" "$k" "$n" $((gone / 60)) $((gone % 60)) \

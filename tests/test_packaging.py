@@ -1,0 +1,218 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""What a wheel, a source archive and an editable install hold, and make."""
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import mmregioncl
+from mmregioncl.version import parse_version_info
+
+CALL_BACKEND = ('import sys; from setuptools import build_meta as b; '
+                'print(getattr(b, sys.argv[1])(sys.argv[2]))')
+
+
+@pytest.fixture
+def checkout(repo_root: Path, tmp_path: Path) -> Path:
+    """A copy of what git tracks: builds leave files in the source tree."""
+    copy = tmp_path / 'checkout'
+    for name in _git(repo_root, 'ls-files', '-z').split('\0'):
+        if name and (repo_root / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(repo_root / name, copy / name)
+    return copy
+
+
+def _git(repo: Path, *args: str) -> str:
+    # safe.directory: in a container another user may own the checkout
+    return subprocess.run(
+        ['git', '-c', f'safe.directory={repo}', *args],
+        cwd=repo,
+        check=True,
+        capture_output=True,
+        text=True).stdout
+
+
+def _build(source: Path, kind: str, out: Path) -> Path:
+    """Call the build backend as pip does; ``kind`` is its function."""
+    out.mkdir(exist_ok=True)
+    result = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', CALL_BACKEND, kind,
+         str(out)],
+        cwd=source,
+        capture_output=True,
+        text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return out / result.stdout.strip().splitlines()[-1]
+
+
+def _names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_wheel_holds_the_package_and_what_mim_looks_for(
+        checkout: Path, tmp_path: Path) -> None:
+    (checkout / 'model-index.yml').touch()  # ours may not be there yet
+    names = _names(_build(checkout, 'build_wheel', tmp_path / 'out'))
+    expected = {'mmregioncl/.mim/model-index.yml', 'mmregioncl/py.typed'}
+    for folder, prefix in (('mmregioncl', ''), ('configs', 'mmregioncl/.mim/'),
+                           ('tools', 'mmregioncl/.mim/')):
+        expected |= {
+            prefix + path.relative_to(checkout).as_posix()
+            for path in (checkout / folder).rglob('*')
+            if path.suffix in ('.py', '.yml', '.sh')
+        }
+    assert 'mmregioncl/.mim/tools/train.py' in expected
+    assert names >= expected
+    others = {name for name in names if not name.startswith('mmregioncl')}
+    assert not others  # mmselfsup's wheel installs a package `tests`
+    assert any(name.endswith('licenses/LICENSE') for name in names)
+
+
+def test_wheel_from_the_source_archive_is_the_same(checkout: Path,
+                                                   tmp_path: Path) -> None:
+    archive = _build(checkout, 'build_sdist', tmp_path / 'sdist')
+    shutil.unpack_archive(archive, tmp_path / 'unpacked')
+    (unpacked, ) = (tmp_path / 'unpacked').iterdir()
+    ours = _build(checkout, 'build_wheel', tmp_path / 'ours')
+    theirs = _build(unpacked, 'build_wheel', tmp_path / 'theirs')
+    assert _names(ours) == _names(theirs)
+
+
+def test_a_file_gone_from_the_sources_leaves_the_next_wheel(
+        checkout: Path, tmp_path: Path) -> None:
+    stale = checkout / 'configs/stale.py'
+    stale.touch()
+    first = _build(checkout, 'build_wheel', tmp_path / 'first')
+    assert 'mmregioncl/.mim/configs/stale.py' in _names(first)
+    stale.unlink()
+    second = _build(checkout, 'build_wheel', tmp_path / 'second')
+    assert 'mmregioncl/.mim/configs/stale.py' not in _names(second)
+
+
+def test_editable_install_links_what_mim_looks_for(checkout: Path,
+                                                   tmp_path: Path) -> None:
+    _build(checkout, 'build_editable', tmp_path / 'out')
+    mim = checkout / 'mmregioncl/.mim'
+    assert (mim / 'tools').resolve() == checkout / 'tools'
+    assert (mim / 'configs').resolve() == checkout / 'configs'
+    # and again, over the links of the first time
+    _build(checkout, 'build_editable', tmp_path / 'out')
+    assert (mim / 'tools/train.py').is_file()
+    assert (checkout / 'tools/train.py').is_file()
+
+
+def test_what_builds_leave_behind_is_ignored_by_git(repo_root: Path) -> None:
+    left = ['mmregioncl/.mim', 'build/lib/x.py', 'mmregioncl.egg-info/x']
+    assert _git(repo_root, 'check-ignore', *left).split() == left
+
+
+def _requirements(file: Path) -> list[Requirement]:
+    lines = (line.partition('#')[0].strip() for line in file.open())
+    return [
+        Requirement(line) for line in lines if line and line[0] != '-'
+    ]
+
+
+def _pins(repo: Path) -> dict[str, str]:
+    pins = _requirements(repo / 'requirements/constraints.txt')
+    return {
+        pin.name.lower(): str(pin.specifier).removeprefix('==')
+        for pin in pins
+    }
+
+
+@pytest.mark.parametrize('name', [
+    'runtime', 'lite', 'det', 'seg', 'mminstall', 'tests', 'build', 'dev'
+])
+def test_every_requirement_is_pinned_within_its_range(repo_root: Path,
+                                                      name: str) -> None:
+    pins = _pins(repo_root)
+    for each in _requirements(repo_root / f'requirements/{name}.txt'):
+        assert each.specifier.contains(
+            pins[each.name.lower()], prereleases=True), each
+
+
+def test_pins_leave_no_room(repo_root: Path) -> None:
+    assert all(
+        re.fullmatch(r'[0-9a-z.]+', version)
+        for version in _pins(repo_root).values())
+
+
+def test_version_is_the_same_everywhere(repo_root: Path) -> None:
+    citation = (repo_root / 'CITATION.cff').read_text()
+    assert f'\nversion: {mmregioncl.__version__}\n' in citation
+    assert parse_version_info('1.2.0') == (1, 2, 0)
+    assert parse_version_info('1.2.0rc1') == (1, 2, 0, 'rc1')
+
+
+@pytest.fixture
+def project(repo_root: Path, tmp_path: Path) -> Path:
+    """The Makefile with set-up and tools that only write down their turn."""
+    for name in ('Makefile', 'setup.py', 'pyproject.toml', '.ci/run'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy2(repo_root / name, tmp_path / name)
+    for folder in ('requirements', 'tools', 'mmregioncl', '.venv/bin'):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / 'requirements/runtime.txt').touch()
+    _script(tmp_path / 'tools/setup_env.sh',
+            'echo setup >> turns; touch .venv/.ready')
+    for tool in ('flake8', 'mypy', 'pytest'):
+        _script(tmp_path / '.venv/bin' / tool,
+                f'echo {tool} $PYTHONPATH >> turns')
+    return tmp_path
+
+
+def _script(path: Path, body: str) -> None:
+    path.write_text(f'#!/bin/sh\n{body}\n')
+    path.chmod(0o755)
+
+
+def _ci(project: Path) -> tuple[int, list[str]]:
+    """Exit status of .ci/run and who had a turn."""
+    turns = project / 'turns'
+    turns.unlink(missing_ok=True)
+    env = {
+        name: value
+        for name, value in os.environ.items() if not name.startswith('MAKE')
+    }
+    result = subprocess.run(
+        ['bash', '.ci/run'],
+        cwd=project,
+        env=dict(env, PYTHONPATH='/elsewhere'),
+        stdin=subprocess.DEVNULL,
+        capture_output=True)
+    return result.returncode, turns.read_text().split()
+
+
+def test_ci_sets_up_once_then_lints_types_and_tests(project: Path) -> None:
+    checks = ['flake8', 'mypy', 'pytest']
+    assert _ci(project) == (0, ['setup', *checks])
+    assert _ci(project) == (0, checks)
+    later = (project / '.venv/.ready').stat().st_mtime + 10
+    os.utime(project / 'requirements/runtime.txt', (later, later))
+    assert _ci(project) == (0, ['setup', *checks])
+
+
+@pytest.mark.parametrize('tool', ['flake8', 'mypy', 'pytest'])
+def test_ci_fails_where_one_check_fails(project: Path, tool: str) -> None:
+    _script(project / '.venv/bin' / tool, f'echo {tool} >> turns; exit 1')
+    code, turns = _ci(project)
+    assert code != 0
+    assert turns[-1] == tool  # and stops there
+
+
+def test_ci_fails_where_the_set_up_fails(project: Path) -> None:
+    _script(project / 'tools/setup_env.sh', 'echo setup >> turns; exit 1')
+    code, turns = _ci(project)
+    assert code != 0
+    assert turns == ['setup']
