@@ -86,6 +86,19 @@ def test_legacy_reference_gives_the_table() -> None:
             for point in range(224)) == starts
 
 
+def test_legacy_rounds_every_point_as_the_table(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """All 224 points once, so that one more or less is seen: a half goes to
+    the even cell."""
+    points = (torch.arange(224., dtype=torch.float64) + 0.5) / 224
+    monkeypatch.setattr(
+        torch, 'rand', lambda *args, **kwargs: points[:, None].expand(-1, 2))
+    for size, starts in LEGACY_STARTS.items():
+        pasted, _ = sample_legacy(224, 224, 224, cells=(size, size))
+        assert Counter(pasted[:, 0].tolist()) == starts
+        assert Counter(pasted[:, 1].tolist()) == starts
+
+
 def test_legacy_draws_the_table() -> None:
     num = 30000
     pasted, pooled = sample_legacy(num, 224, 224)
