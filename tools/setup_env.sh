@@ -153,7 +153,8 @@ print(sysconfig.get_path("include"))')/Python.h
     'wheel of it; this takes 10 to 20 minutes on 2 cores, once per machine'
   exec 3>&1
   [[ -t 1 ]] && CR=$'\r' LF=''
-  # -g0: Python's own flags ask for debug symbols, which double the time.
+  # Python's own flags ask for debug symbols, which double the time; newer
+  # setuptools put CFLAGS in their place, so all that matter are named.
   # No GPU in sight unless asked for: mmcv would look for nvcc.
   if ! {
     if [[ ${MMREGIONCL_CUDA_OPS:-0} == 1 ]]; then
@@ -161,7 +162,7 @@ print(sysconfig.get_path("include"))')/Python.h
     else
       export FORCE_CUDA=0 CUDA_VISIBLE_DEVICES=
     fi
-    MMCV_WITH_OPS=1 MAX_JOBS=$jobs CFLAGS="${CFLAGS:-} -g0" \
+    MMCV_WITH_OPS=1 MAX_JOBS=$jobs CFLAGS='-DNDEBUG -O3 -g0' \
       $PY -m pip wheel -v --no-cache-dir --no-build-isolation --no-deps \
       --no-binary mmcv -w "$TMP/mmcv" "mmcv==$MMCV" 2>&1
   } | show_build >"$log"; then
