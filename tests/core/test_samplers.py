@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmregioncl.core import (pair_flip, pair_random, sample_grid,
-                             sample_legacy)
+from mmregioncl.core import pair_flip, pair_random, sample_grid, sample_legacy
 from mmregioncl.core.samplers import sample_sizes
 from tests import references
 
