@@ -91,13 +91,14 @@ def allow_mmengine_checkpoints() -> None:
     ``getattr`` would open the door to any function there is, so that name is
     mapped to one which resolves those methods and nothing else.
 
-    Not needed: with a torch that has no such list (below 2.5, where
-    ``weights_only`` is off unless asked for).
+    Not needed: with torch below 2.6, where ``weights_only`` is off unless
+    asked for, and whose list takes no (function, name) pairs.
     """
     import numpy as np
     import torch
     from mmengine.logging import HistoryBuffer
-    if not hasattr(torch.serialization, 'add_safe_globals'):
+    from mmengine.utils import digit_version
+    if digit_version(torch.__version__) < digit_version('2.6.0'):
         return
     scalar_types = (np.float64, np.float32, np.int64, np.int32, np.bool_)
     reconstruct = np.empty(0).__reduce__()[0]

@@ -24,7 +24,11 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'))  # gloo is taken where there is no GPU
 
-log_processor = dict(by_epoch=True, window_size=10)
+log_processor = dict(
+    by_epoch=True,
+    window_size=10,
+    # these are averaged over the window; all else is of one iteration
+    mean_pattern=r'.*(loss|acc|time|data_time|grad_norm).*')
 visualizer = dict(
     type='SelfSupVisualizer',
     vis_backends=[dict(type='LocalVisBackend')],

@@ -1,4 +1,8 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
-from .algorithms import *  # noqa: F401,F403
-from .heads import *  # noqa: F401,F403
-from .necks import *  # noqa: F401,F403
+from mmregioncl.compat import apply_compat
+
+apply_compat()  # before mmselfsup is imported, by whichever way
+
+from .algorithms import *  # noqa: E402,F401,F403
+from .heads import *  # noqa: E402,F401,F403
+from .necks import *  # noqa: E402,F401,F403

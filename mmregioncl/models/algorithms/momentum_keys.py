@@ -105,10 +105,11 @@ def check_momentum_settings(momentum: float, queue_len: int, feat_dim: int,
         neck (dict): Its ``out_channels`` must be D.
     """
     if not 0.5 <= momentum < 1:
+        hint = f'. Did you mean {1 - momentum:g}?' if 0 < momentum < 1 else ''
         raise ValueError(
             f'model.momentum={momentum!r} is on the wrong side: it is the '
             'share of the key encoder that stays in each step, 0.999 in the '
-            f'paper. Did you mean {1 - momentum:g}?')
+            f'paper{hint}')
     if not isinstance(queue_len, int) or queue_len < 1:
         raise ValueError('model.queue_len must be a positive number of keys, '
                          f'got {queue_len!r}')

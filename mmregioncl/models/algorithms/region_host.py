@@ -50,6 +50,10 @@ class RegionHost(nn.Module):
         if region_bn not in ('joint', 'separate'):
             raise ValueError("model.region_bn must be 'joint' or 'separate', "
                              f'got {region_bn!r}')
+        if not hasattr(self.neck, 'project_regions'):
+            name = type(self.neck).__name__
+            raise ValueError(f'model.neck.type={name!r} cannot project '
+                             f"regions; set type='Region{name}'")
         self.joint_regions = region_bn == 'joint'
         self.region_swap = TRANSFORMS.build({
             'type': 'RegionSwap',
