@@ -43,13 +43,18 @@ for name in $(compgen -e PIP_ || true); do
   [[ $keep == *" ${name#PIP_} "* ]] || unset "$name"
 done
 unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0
 
 mkdir -p "$WHEELS" || fail "cannot write to the wheel folder $WHEELS;" \
   'name another one in MMREGIONCL_WHEELS'
 WHEELS=$(cd "$WHEELS" && pwd)
-TMP=$(mktemp -d "$WHEELS/tmp.XXXXXX")  # same disk: a finished folder is moved
-trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$TMP"' EXIT
+TMP=$(mktemp -d "$WHEELS/making.XXXXXX")  # same disk: what is done is moved
+clean_up() {
+  kill $(jobs -p) 2>/dev/null || true
+  # again, should a compiler have written one more file meanwhile
+  rm -rf "$TMP" 2>/dev/null || { sleep 2; rm -rf "$TMP"; }
+}
+trap clean_up EXIT
 export TMPDIR=$TMP  # pip downloads there, and a /tmp in memory is too small
 trap 'exit 130' INT TERM
 
@@ -82,11 +87,12 @@ relax_pins() {  # leave the pins that this Python or platform has no wheel for
   grep -v '^mmcv==' "$PINS" >"$TMP/try.txt"
   until error=$($PY -m pip install -q --dry-run --no-deps --ignore-installed \
     --only-binary :all: -r "$TMP/try.txt" 2>&1); do
-    name=$(sed -n 's/^ERROR: No matching distribution found for //p' \
+    name=$(sed -nE "s/^ERROR: No matching distribution found for ([^=]+)==.*/\1/p
+      s/^ERROR: Package '([^']+)' requires a different Python.*/\1/p" \
       <<<"$error" | head -n 1)
     [[ -n $name ]] || fail "$error"
-    say "left: $name (no such wheel for $TAG)"
-    sed -i.old "/^$name\$/d" "$TMP/try.txt" "$PINS"
+    say "left: the pin of $name (no such wheel for $TAG)"
+    sed -i.old "/^$name==/Id" "$TMP/try.txt" "$PINS"
   done
 }
 
@@ -100,8 +106,6 @@ fetch_set() {  # everything but mmcv, once per machine and state of the pins
     -c "$PINS" -r requirements/dev.txt
   kill $reporter
   mv -T "$TMP/set" "$SET" 2>/dev/null || [[ -d $SET ]]  # another was faster
-  # 2.8 GB each: those that no checkout has asked for in a month go
-  find "$WHEELS" -maxdepth 1 -name 'set-*' -mtime +30 -exec rm -rf {} +
 }
 
 install_set() {
@@ -212,6 +216,10 @@ check_set() {
     "above; was a wheel in $WHEELS made for something else? Remove it."
 }
 
+# 2.8 GB each: sets that no checkout has asked for in a month go, and what a
+# killed set-up left
+find "$WHEELS" -maxdepth 1 \( -name 'set-????????????-cp*' -mtime +30 -o \
+  -name 'making.??????' -mtime +1 \) -exec rm -rf {} +
 make_venv
 TAG=$($PY -c 'import sys, sysconfig
 print("cp%d%d-%s" % (*sys.version_info[:2], sysconfig.get_platform()
