@@ -29,7 +29,7 @@ def build(name: str) -> None:
     assert model.backbone is not None
     Compose(cfg.train_dataloader.dataset.pipeline)
     for hook in cfg.custom_hooks:
-        HOOKS.build(hook)
+        HOOKS.build({k: v for k, v in hook.items() if k != 'priority'})
     parameters = [torch.nn.Parameter(torch.zeros(1))]
     OPTIMIZERS.build(
         dict(cfg.optim_wrapper.optimizer),
