@@ -10,7 +10,7 @@ from mmregioncl.compat import apply_compat
 
 apply_compat()
 
-import mmregioncl.datasets
+import mmregioncl.datasets.image_folder
 import mmregioncl.datasets.transforms
 import mmregioncl.engine
 import mmregioncl.evaluation

@@ -1,8 +1,15 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
-from mmregioncl.compat import apply_compat
+"""Data sets. The demo scenes need NumPy and OpenCV only: the rest waits."""
+from typing import TYPE_CHECKING, Any
 
-apply_compat()  # before mmselfsup is imported, by whichever way
-
-from .image_folder import ImageFolder  # noqa: E402
+if TYPE_CHECKING:
+    from .image_folder import ImageFolder
 
 __all__ = ['ImageFolder']
+
+
+def __getattr__(name: str) -> Any:
+    if name != 'ImageFolder':
+        raise AttributeError(f'module {__name__!r} has no {name!r}')
+    from .image_folder import ImageFolder
+    return ImageFolder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import sys
@@ -144,7 +145,11 @@ def _render(jobs: list[Job], layout: str,
     render = LAYOUTS[layout].render
     if workers < 2:
         return [render(job) for job in _counted(jobs, len(jobs), layout)]
-    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+    # Not forked: OpenCV's own threads do not come along, and a child that
+    # waits for them waits for ever.
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_one_thread) as pool:
         found = pool.map(render, jobs, chunksize=4)
         return list(_counted(found, len(jobs), layout))
 

@@ -8,13 +8,18 @@ from typing import Any, Callable, Sequence
 
 import cv2
 from mmengine.dataset import BaseDataset
-from mmselfsup.registry import DATASETS
 from PIL import UnidentifiedImageError
 from PIL.Image import DecompressionBombError
+
+from mmregioncl.compat import apply_compat
 
 from .image_listing import (IMAGE_EXTENSIONS, find_images, missing_images,
                             read_image_list)
 from .skip_record import SkipRecord, append_path
+
+apply_compat()  # a spawned worker comes here first
+
+from mmselfsup.registry import DATASETS  # noqa: E402
 
 # What a transform raises on an image that is odd, not on a wrong setting.
 _IMAGE_ERRORS = (cv2.error, OSError, UnidentifiedImageError,
