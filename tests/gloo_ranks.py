@@ -98,10 +98,14 @@ def _wait(ranks: list[subprocess.Popen[bytes]], job: Path,
     deadline = time.monotonic() + timeout
     while True:
         codes = [process.poll() for process in ranks]
-        for rank, code in enumerate(codes):
-            if code:
-                raise RuntimeError(f'rank {rank} of {len(ranks)} ended with '
-                                   f'{code}:\n{_log(job, rank)}')
+        if any(codes):
+            # The one that failed may be seen after one that lost it.
+            time.sleep(1)
+            codes = [process.poll() for process in ranks]
+            raise RuntimeError('\n'.join(
+                f'rank {rank} of {len(ranks)} ended with {code}:\n'
+                f'{_log(job, rank)}' for rank, code in enumerate(codes)
+                if code))
         if all(code == 0 for code in codes):
             return
         if time.monotonic() > deadline:
