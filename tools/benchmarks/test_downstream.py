@@ -1,0 +1,49 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""Evaluate a fine-tuned detector or segmentor.
+
+    python tools/benchmarks/test_downstream.py CONFIG CHECKPOINT
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
+    sys.path.insert(0, str(REPO))
+
+from mmregioncl.launch import add_launch_arguments, load_config  # noqa: E402
+
+
+def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_launch_arguments(parser)
+    parser.add_argument(
+        'checkpoint', help='of the fine-tuned model, not the backbone')
+    return parser, parser.parse_args()
+
+
+def main() -> None:
+    parser, args = parse_args()
+    try:
+        cfg = load_config(args, REPO)
+        import torch
+
+        from mmregioncl.transfer.downstream import revert_sync_bn
+        if not Path(args.checkpoint).is_file():
+            raise ValueError(f'there is no checkpoint {args.checkpoint!r}')
+        if args.launcher != 'none' and not torch.cuda.is_available():
+            revert_sync_bn(cfg)
+    except ValueError as error:
+        parser.exit(2, f'{parser.prog}: {error}\n')
+    cfg.load_from, cfg.resume = args.checkpoint, False
+
+    from mmengine.runner import Runner
+    Runner.from_cfg(cfg).test()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,57 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""Fine-tune a detector or segmentor from pretrained weights.
+
+    python tools/benchmarks/train_downstream.py CONFIG WEIGHTS
+    python tools/benchmarks/train_downstream.py mask-rcnn_r50-fpn_1x_coco \
+        work_dirs/regioncl_mocov2_r50/epoch_200.pth
+
+WEIGHTS is a training checkpoint as it is, or what tools/export.py wrote;
+`random` trains from random weights, to compare with. The launch scripts in
+mmdetection/ and mmsegmentation/ start this with several processes.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
+    sys.path.insert(0, str(REPO))
+
+from mmregioncl import train_options  # noqa: E402
+from mmregioncl.launch import add_launch_arguments, load_config  # noqa: E402
+
+
+def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_launch_arguments(parser)
+    parser.add_argument(
+        'weights',
+        help='a training checkpoint, an exported backbone, or `random`')
+    train_options.add_train_arguments(parser)
+    return parser, parser.parse_args()
+
+
+def main() -> None:
+    parser, args = parse_args()
+    try:
+        cfg = load_config(args, REPO)
+        import torch
+
+        from mmregioncl.transfer.downstream import revert_sync_bn, set_weights
+        print(f'Weights: {set_weights(cfg, args.weights)}')
+        train_options.apply_train_arguments(cfg, args)
+        if args.launcher != 'none' and not torch.cuda.is_available():
+            print(f'No GPU: {revert_sync_bn(cfg)} settings SyncBN -> BN')
+    except (OSError, ValueError) as error:
+        parser.exit(2, f'{parser.prog}: {error}\n')
+
+    from mmengine.runner import Runner
+    Runner.from_cfg(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
