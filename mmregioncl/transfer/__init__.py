@@ -10,11 +10,12 @@ from .backbone import Backbone, find_backbone
 from .export import ExportReport, export_backbone
 from .load_gate import CheckPretrainedHook
 from .precise_bn import PreciseBNHook
-from .safe_load import load_checkpoint_file, register_safetensors
+from .safe_load import load_checkpoint_file
+from .safe_mmengine import guard_mmengine
 
 # MMEngine calls torch.load, which refuses what its own checkpoints hold.
 allow_mmengine_checkpoints()
-register_safetensors()
+guard_mmengine()
 
 __all__ = [
     'Backbone', 'CheckPretrainedHook', 'ExportReport', 'PreciseBNHook',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from typing import Any
 
 import torch
@@ -47,8 +48,8 @@ def load_checkpoint_file(path: str | os.PathLike) -> dict[str, Any]:
     if not os.path.exists(path):
         raise FileNotFoundError(f'checkpoint {path} does not exist')
     if not os.path.isfile(path):
-        raise ValueError(f'{path} is a folder, not a checkpoint. '
-                         f'{_EXPECTED}.')
+        kind = 'a folder' if os.path.isdir(path) else 'no regular file'
+        raise ValueError(f'{path} is {kind}, not a checkpoint. {_EXPECTED}.')
     head = _first_bytes(path)
     if not head:
         raise ValueError(f'{path} is empty (0 bytes). {_EXPECTED}.')
@@ -80,6 +81,15 @@ def _load_safetensors(path: str) -> dict[str, Any]:
 def _load_torch(path: str, head: bytes) -> dict[str, Any]:
     allow_mmengine_checkpoints()
     try:
+        size = _unpacked_size(path) if head.startswith(b'PK') else 0
+    except Exception as error:  # hostile bytes raise just about anything
+        raise ValueError(_explain(path, head, error)) from error
+    if size > os.path.getsize(path):
+        raise ValueError(
+            f'{path} refused: it would unpack to {size} bytes, from '
+            f'{os.path.getsize(path)}. torch.save does not compress; this is '
+            'a zip bomb, or was packed by another program.')
+    try:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # hostile bytes raise just about anything
         raise ValueError(_explain(path, head, error)) from error
@@ -87,6 +97,12 @@ def _load_torch(path: str, head: bytes) -> dict[str, Any]:
         raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not a '
                          f'checkpoint. {_EXPECTED}, as a dictionary.')
     return checkpoint
+
+
+def _unpacked_size(path: str) -> int:
+    """What the parts of a zip archive say that they take in memory."""
+    with zipfile.ZipFile(path) as archive:
+        return sum(part.file_size for part in archive.infolist())
 
 
 def _explain(path: str, head: bytes, error: Exception) -> str:
@@ -100,7 +116,8 @@ def _explain(path: str, head: bytes, error: Exception) -> str:
                 'and nothing else; where you trust the file, save its tensors '
                 'alone (`torch.save(state_dict, ...)`) and use that.')
     first_line = text.splitlines()[0] if text else type(error).__name__
-    if head.startswith(b'PK') and 'central directory' in text:
+    if head.startswith(b'PK') and ('central directory' in text
+                                   or 'not a zip file' in text):
         return (f'{path} is cut short (truncated): it begins as a PyTorch '
                 'checkpoint and its end is missing. Copy or download it '
                 'again, or use the checkpoint before it.')
@@ -109,16 +126,3 @@ def _explain(path: str, head: bytes, error: Exception) -> str:
                 f'({first_line}). {_EXPECTED}.')
     return (f'{path} is not a checkpoint; it begins with {head[:8]!r}. '
             f'{_EXPECTED}.')
-
-
-def register_safetensors() -> None:
-    """Let ``init_cfg`` and ``load_from`` of MMEngine name safetensors."""
-    from mmengine.runner import CheckpointLoader
-
-    def load_from_safetensors(filename: str,
-                              map_location: Any = None) -> dict[str, Any]:
-        return load_checkpoint_file(filename)
-
-    # MMEngine matches the scheme from the start of the name.
-    CheckpointLoader.register_scheme(
-        r'(?!\w+://).*\.safetensors$', load_from_safetensors, force=True)
