@@ -1,0 +1,10 @@
+# RetinaNet. What mmdet cannot say as detectron2 has it: SyncBN also after the
+# convolutions of P6 and P7, which have none there; and the loss is divided by
+# the positives of the batch, not by their running average.
+_base_ = 'mmdet::_base_/models/retinanet_r50_fpn.py'
+norm_cfg = dict(type='SyncBN', requires_grad=True)
+model = dict(
+    backbone=dict(
+        frozen_stages=-1, norm_cfg=norm_cfg, norm_eval=False,
+        init_cfg=None),  # WEIGHTS of the launch scripts
+    neck=dict(norm_cfg=norm_cfg, relu_before_extra_convs=True))
