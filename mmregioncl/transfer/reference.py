@@ -2,7 +2,8 @@
 """A ResNet as plain functions of its tensors, to compare others with.
 
 Nothing is built and nothing is loaded here, so nothing can be left at its
-initial value. Only the plain strides (stem 2 or 1, stages 1, 2, 2, 2).
+initial value. Only the plain strides (stem 2 or 1, stages 1, 2, 2, 2; 2 in
+the first stage too where its tensors show one).
 """
 from __future__ import annotations
 
@@ -58,10 +59,11 @@ def stage_features(tensors: Mapping[str, Tensor], layout: ResNetLayout,
     x = F.relu(conv_bn(images, 'conv1', 'bn1', 2 if imagenet_stem else 1))
     if imagenet_stem:
         x = F.max_pool2d(x, 3, stride=2, padding=1)
+    first_strided = 0 if layout.strided_layer1 else 1
     features = []
     for stage, count in enumerate(layout.blocks):
         for i in range(count):
             x = block(x, f'layer{stage + 1}.{i}',
-                      2 if i == 0 and stage > 0 else 1)
+                      2 if i == 0 and stage >= first_strided else 1)
         features.append(x)
     return features

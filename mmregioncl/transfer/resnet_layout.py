@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -23,7 +23,8 @@ _NORM = ('weight', 'bias', 'running_mean', 'running_var')
 class ResNetLayout:
     """A plain ResNet (v1.5, BN) as its tensors describe it.
 
-    Strides and dilations leave no trace in the tensors.
+    Strides and dilations leave no trace in the tensors, but for a stride in
+    the first stage of a ResNet-18 or 34, which has no projection there else.
 
     Args:
         depth (int): 18, 34, 50, 101 or 152.
@@ -32,6 +33,8 @@ class ResNetLayout:
         base_channels (int): Width of the first stage, 64 in the paper.
         stem_kernel (int): Kernel of ``conv1`` in pixels; 7, or 3 for the
             CIFAR stem, which has stride 1 and no max pooling.
+        strided_layer1 (bool): Whether the first block projects its input
+            only because it has a stride.
     """
 
     depth: int
@@ -39,6 +42,7 @@ class ResNetLayout:
     stem_channels: int = 64
     base_channels: int = 64
     stem_kernel: int = 7
+    strided_layer1: bool = False
 
     @property
     def bottleneck(self) -> bool:
@@ -55,6 +59,8 @@ class ResNetLayout:
                      'base channels')
         if self.stem_kernel != 7:
             text += f', {self.stem_kernel}x{self.stem_kernel} stem'
+        if self.strided_layer1:
+            text += ', a stride in layer1'
         if self.in_channels != 3:
             text += f', {self.in_channels} image channels'
         return text
@@ -83,7 +89,8 @@ class ResNetLayout:
                 for i, kernel in enumerate(kernels):
                     conv_bn(f'{at}.conv{i + 1}', f'{at}.bn{i + 1}',
                             widths[i + 1], widths[i], kernel)
-                if block == 0 and (stage > 0 or channels != out):
+                if block == 0 and (stage > 0 or channels != out
+                                   or self.strided_layer1):
                     conv_bn(f'{at}.downsample.0', f'{at}.downsample.1', out,
                             channels, 1)
                 channels = out
@@ -133,9 +140,12 @@ def infer_layout(tensors: Mapping[str, Tensor]) -> ResNetLayout:
     if stem.dim() != 4 or stem.shape[2:] not in ((7, 7), (3, 3)):
         raise ValueError(f'`conv1.weight` has the shape {tuple(stem.shape)}; '
                          'expected a 7x7 or a 3x3 (CIFAR) convolution')
-    layout = ResNetLayout(depth, stem.shape[1], stem.shape[0],
-                          tensors['layer1.0.conv1.weight'].shape[0],
+    width = tensors['layer1.0.conv1.weight'].shape[0]
+    layout = ResNetLayout(depth, stem.shape[1], stem.shape[0], width,
                           stem.shape[2])
+    projection = 'layer1.0.downsample.0.weight'
+    if projection in tensors and projection not in layout.tensor_shapes():
+        layout = replace(layout, strided_layer1=True)
     shapes = layout.tensor_shapes()
     for name, shape in shapes.items():
         # Files from before torch 0.4.1 do not count batches.

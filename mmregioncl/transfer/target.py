@@ -60,9 +60,11 @@ def cast_like(tensors: Tensors, images: Tensor) -> Tensors:
 
 
 def needs_imagenet_stem(layout: ResNetLayout) -> str | None:
-    if layout.stem_kernel == 7:
-        return None
-    return 'has a 7x7 stem with stride 2 and cannot hold a 3x3 CIFAR stem'
+    if layout.stem_kernel != 7:
+        return 'has a 7x7 stem with stride 2 and cannot hold a 3x3 CIFAR stem'
+    if layout.strided_layer1:
+        return 'has no stride in layer1 and cannot hold the projection there'
+    return None
 
 
 def needs_full_width(layout: ResNetLayout) -> str | None:

@@ -59,6 +59,7 @@ def test_method_of_ours_is_in_the_config(tiny: ResNetLayout) -> None:
         ResNetLayout(18),
         ResNetLayout(34, base_channels=8, stem_channels=64),
         ResNetLayout(18, stem_channels=32, base_channels=32, stem_kernel=3),
+        ResNetLayout(18, 3, 8, 8, stem_kernel=3, strided_layer1=True),
         ResNetLayout(50, base_channels=8, stem_channels=8),
         ResNetLayout(50, in_channels=1, base_channels=4, stem_channels=4),
         ResNetLayout(101, base_channels=4, stem_channels=4),

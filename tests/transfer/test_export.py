@@ -109,15 +109,19 @@ def test_resnet50(save_style: SaveStyle) -> None:
         assert report.max_error < 1e-12
 
 
-def test_cifar_stem_as_mmcls_computes_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize('strided', [False, True])
+def test_cifar_stem_as_mmcls_computes_it(strided: bool) -> None:
     from mmregioncl.compat import apply_compat
     apply_compat()
     from mmcls.models.backbones import ResNet_CIFAR
     net = ResNet_CIFAR(
-        18, base_channels=16, stem_channels=16,
+        18,
+        base_channels=16,
+        stem_channels=16,
+        strides=(2 if strided else 1, 2, 2, 2),
         out_indices=(0, 1, 2, 3)).double()
     net.eval()  # returns nothing
-    layout = ResNetLayout(18, 3, 16, 16, stem_kernel=3)
+    layout = ResNetLayout(18, 3, 16, 16, 3, strided_layer1=strided)
     tensors = random_tensors(layout)
     net.load_state_dict(tensors, strict=True)
     images = torch.randn(2, 3, 33, 20, dtype=torch.float64)
@@ -138,6 +142,7 @@ def test_cifar_stem_as_mmcls_computes_it(tmp_path: Path) -> None:
     ('torchvision', ResNetLayout(18, 3, 16, 16), '64 channels'),
     ('timm', ResNetLayout(18, 3, 16, 16), '64 channels'),
     ('torchvision', ResNetLayout(18, in_channels=1), '3 image channels'),
+    ('timm', ResNetLayout(18, strided_layer1=True), 'no stride in layer1'),
 ])
 def test_what_a_target_cannot_express(target: str, layout: ResNetLayout,
                                       said: str, tmp_path: Path,
@@ -148,8 +153,11 @@ def test_what_a_target_cannot_express(target: str, layout: ResNetLayout,
     assert leftovers(tmp_path) == ['mmselfsup.pth']
 
 
-def test_cifar_stem_exports_for_mmengine(save_style: SaveStyle) -> None:
-    path, _ = save_style('mmselfsup', ResNetLayout(18, 3, 16, 16, 3))
+@pytest.mark.parametrize('strided', [False, True])
+def test_cifar_stem_exports_for_mmengine(strided: bool,
+                                         save_style: SaveStyle) -> None:
+    layout = ResNetLayout(18, 3, 16, 16, 3, strided_layer1=strided)
+    path, _ = save_style('mmselfsup', layout)
     assert export_backbone(path).max_error < 1e-12
 
 
