@@ -149,9 +149,15 @@ def test_the_table_is_the_papers(row: int, method: str, value: float) -> None:
 
 def test_parameters_are_those_of_the_network(tool: dict[str, Any]) -> None:
     from torchvision.models import resnet18, resnet50
+
+    import mmregioncl
     for build, depth in ((resnet18, 18), (resnet50, 50)):
         net = build()
         expected = sum(p.numel() for name, p in net.named_parameters()
                        if not name.startswith('fc.'))
         network = tool['_network'](dict(type='ResNet', depth=depth))
         assert network['Parameters'] == expected
+    name = 'mocov2_r18w16_cifar10'
+    entry, = (model for model in MODELS if model['Name'] == name)
+    assert entry['Metadata']['Parameters'] == sum(
+        p.numel() for p in mmregioncl.get_model(name).parameters())

@@ -80,6 +80,9 @@ TRANSFER = 'Transfer with {}'  # below configs/benchmarks/
 # part of a config's name -> what it trains on; the first that fits
 DATA = {
     'ap10k': 'AP-10K',
+    'ap-10k': 'AP-10K',
+    'bccd': 'BCCD',
+    'camvid': 'CamVid',
     'cifar10': 'CIFAR-10',
     'cityscapes': 'Cityscapes',
     'coco': 'COCO',
@@ -88,7 +91,6 @@ DATA = {
     'tinyimagenet': 'Tiny-ImageNet',
     'voc': 'PASCAL VOC',
     'places205': 'Places205',
-    'r50': 'ImageNet-1k',
 }
 
 
@@ -105,8 +107,7 @@ def describe(config: Path, paper: dict, zoo: dict) -> dict:
     cfg = Config.fromfile(REPO / config, import_custom_modules=False)
     name = config.stem
     metadata: dict[str, Any] = {
-        'Training Data':
-        next(text for part, text in DATA.items() if part in name),
+        'Training Data': _data(config),
         **_length(cfg),
         'Batch Size': cfg.auto_scale_lr.base_batch_size,
     }
@@ -156,6 +157,17 @@ def _result(task: str, dataset: str, metrics: dict, source: str) -> dict:
     return dict(Task=task, Dataset=dataset, Metrics=metrics, Source=source)
 
 
+def _data(config: Path) -> str:
+    found = [text for part, text in DATA.items() if part in config.stem]
+    if not found and config.stem.endswith('_r50'):
+        found = ['ImageNet-1k']
+    if not found:
+        raise ValueError(f'{config} trains on which data? Its name holds none '
+                         f'of {", ".join(DATA)}; add it to DATA of '
+                         'tools/misc/metafiles.py')
+    return found[0]
+
+
 def _length(cfg: Any) -> dict[str, int]:
     if 'max_epochs' in cfg.train_cfg:
         return {'Epochs': cfg.train_cfg.max_epochs}
@@ -168,7 +180,9 @@ def _network(backbone: dict) -> dict[str, Any]:
         backbone['depth'],
         stem_channels=backbone.get('stem_channels', 64),
         base_channels=backbone.get('base_channels', 64),
-        stem_kernel=3 if backbone['type'].endswith('ResNet_CIFAR') else 7)
+        stem_kernel=3 if backbone['type'].endswith('ResNet_CIFAR') else 7,
+        strided_layer1=backbone['depth'] < 50
+        and backbone.get('strides', (1, ))[0] != 1)
     return dict(
         Architecture=str(layout),
         Parameters=sum(
