@@ -69,7 +69,7 @@ def test_wheel_holds_the_package_and_what_mim_looks_for(
         expected |= {
             prefix + path.relative_to(checkout).as_posix()
             for path in (checkout / folder).rglob('*')
-            if path.suffix in ('.py', '.yml', '.sh')
+            if path.suffix in ('.py', '.yml', '.sh', '.json')
         }
     assert 'mmregioncl/.mim/tools/train.py' in expected
     assert names >= expected
