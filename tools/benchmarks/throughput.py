@@ -3,22 +3,25 @@
 
     python tools/benchmarks/throughput.py --methods mocov2 --batch 16
     python tools/benchmarks/throughput.py --device cuda --precision bf16 \
-        --batch 128 --channels-last
+        --batch 128 --channels-last --peak-tflops 989
+    python tools/benchmarks/throughput.py --fast    # ours against ours
 
-Both take the same random views. A step is forward, backward and SGD. The
-ratio of the medians stands beside the ratio of the arithmetic alone: passes
-through the encoder, counted as 1 for a forward and 3 for a forward with a
-backward.
+A step is forward, backward and SGD on random views. Beside the ratio of the
+medians stands that of the arithmetic: the operations counted while a step is
+taken, and the passes through the encoder (1 for a forward, 3 for a forward
+with a backward). The yardstick is a supervised step of torchvision's ResNet,
+three passes: with no other cost, ours takes passes / 3 of its time.
+
+On a CPU the ratio of the processor time is given too; it suffers less from
+whatever else the machine does.
 """
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
-import platform
 import statistics
 import sys
-import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,161 +29,213 @@ REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO))
 
 import torch  # noqa: E402
-from mmengine.config import Config  # noqa: E402
-from mmengine.logging import MessageHub  # noqa: E402
-from mmengine.model import revert_sync_batchnorm  # noqa: E402
-
-import mmregioncl.register  # noqa: E402,F401
-from mmselfsup.registry import MODELS  # noqa: E402
-
-# Encoder passes of host and of RegionCL: forward 1, with backward 3.
-PASSES = dict(
-    mocov2=(4, 7),  # query fb + key f; + composite fb
-    densecl=(4, 7),
-    simsiam=(6, 9),  # two views fb; + composite fb
-    byol=(8, 11),  # two views fb, two targets f; + composite fb
-    simclr=(6, 9))
+from contestants import PASSES, Contestant, Settings  # noqa: E402
+from machine import describe  # noqa: E402
 
 
-def build(config: str, host: bool, depth: int | None,
-          device: str) -> torch.nn.Module:
-    """Build the algorithm of a config, or its plain host."""
-    cfg = Config.fromfile(REPO / 'configs' / config)
-    model = cfg.model
-    if depth is not None:
-        model.backbone.depth = depth
-        channels = 512 if depth < 50 else 2048
-        model.neck.in_channels = channels
-    if host:
-        model = Config.fromfile(REPO / 'configs/_base_/models' /
-                                config.replace('regioncl_', '')).model
-        if depth is not None:
-            model.backbone.depth, model.neck.in_channels = depth, channels
-    torch.manual_seed(0)
-    built = revert_sync_batchnorm(MODELS.build(model))
-    built.init_weights()
-    return built.to(device).train()
+def race(contestants: dict[str, Contestant], warmup: int,
+         repeats: int) -> dict[str, dict[str, Any]]:
+    """Count a step of each, then take steps in turn.
+
+    Returns:
+        dict[str, dict]: For each contestant ``flops``, ``peak`` (bytes) and
+        its ``source``, and the medians ``seconds`` and ``cpu_seconds``.
+    """
+    figures = {name: each.measure() for name, each in contestants.items()}
+    for repeat in range(warmup + repeats):
+        for each in contestants.values():
+            each.timed_step(keep=repeat >= warmup)
+    for name, each in contestants.items():
+        figures[name].update(
+            seconds=statistics.median(each.seconds),
+            cpu_seconds=statistics.median(each.cpu_seconds),
+            spread=[min(each.seconds), max(each.seconds)],
+            images_per_second=len(each.batch[0]) /
+            statistics.median(each.seconds))
+    return figures
 
 
-def step(model: Any, optimizer: torch.optim.Optimizer,
-         views: list[torch.Tensor], autocast: Any) -> float:
-    """One training step; returns its seconds."""
-    device = views[0].device
-    if device.type == 'cuda':
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    with autocast():
-        losses = model.loss(views, None)
-    total = sum(value for name, value in losses.items() if 'loss' in name)
-    optimizer.zero_grad(set_to_none=True)
-    total.backward()
-    optimizer.step()
-    if device.type == 'cuda':
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+def against_host(method: str, settings: Settings,
+                 args: argparse.Namespace) -> dict[str, Any]:
+    """Host, RegionCL and the supervised yardstick in turn."""
+    sides = ['host', 'regioncl']
+    if settings.width == 64:  # torchvision has no other
+        sides.append('supervised')
+    figures = race(
+        {side: Contestant(method, side, settings)
+         for side in sides}, args.warmup, args.repeats)
+    host, ours = figures['host'], figures['regioncl']
+    theirs, mine = PASSES[method]
+    row = dict(
+        method=method,
+        figures=figures,
+        ratio=ours['seconds'] / host['seconds'],
+        cpu_ratio=ours['cpu_seconds'] / host['cpu_seconds'],
+        flops_ratio=ours['flops'] / host['flops'],
+        passes_ratio=mine / theirs,
+        peak_ratio=ours['peak'] / host['peak'])
+    row['over_arithmetic'] = row['ratio'] / row['flops_ratio']
+    if 'supervised' in figures:
+        yardstick = figures['supervised']
+        share = mine / 3  # a supervised step: forward with backward
+        row['of_supervised'] = share * yardstick['seconds'] / ours['seconds']
+        row['of_supervised_cpu'] = (
+            share * yardstick['cpu_seconds'] / ours['cpu_seconds'])
+    return row
 
 
-def compare(method: str, args: argparse.Namespace) -> dict:
-    """Time host and RegionCL in turn."""
-    config = f'regioncl_{method}_r50.py'
-    models = {
-        name: build(config, name == 'host', args.depth, args.device)
-        for name in ('host', 'regioncl')
-    }
-    views = [
-        torch.randn(args.batch, 3, args.size, args.size, device=args.device)
-        for _ in range(2)
-    ]
-    if args.channels_last:
-        views = [v.to(memory_format=torch.channels_last) for v in views]
-        for model in models.values():
-            model.to(memory_format=torch.channels_last)
-    kind = torch.device(args.device).type
-    dtype = dict(bf16=torch.bfloat16, fp16=torch.float16).get(args.precision)
-
-    def autocast() -> Any:
-        return torch.autocast(kind, dtype) if dtype else nullcontext()
-
-    optimizers = {
-        name: torch.optim.SGD(
-            [p for p in model.parameters() if p.requires_grad],
-            lr=1e-3,
-            momentum=0.9)
-        for name, model in models.items()
-    }
-    seconds: dict[str, list[float]] = dict(host=[], regioncl=[])
-    for repeat in range(args.warmup + args.repeats):
-        for name, model in models.items():
-            taken = step(model, optimizers[name], views, autocast)
-            if repeat >= args.warmup:
-                seconds[name].append(taken)
-    host, ours = (statistics.median(seconds[name]) for name in seconds)
-    passes = PASSES[method]
+def against_plain(method: str, settings: Settings,
+                  args: argparse.Namespace) -> dict[str, Any]:
+    """RegionCL in the fast settings against itself in plain fp32."""
+    figures = race(
+        dict(
+            plain=Contestant(
+                method, 'regioncl',
+                dataclasses.replace(
+                    settings,
+                    precision='fp32',
+                    channels_last=False,
+                    compile=False)),
+            fast=Contestant(method, 'regioncl', settings)), args.warmup,
+        args.repeats)
+    plain, fast = figures['plain'], figures['fast']
     return dict(
         method=method,
-        host_seconds=host,
-        regioncl_seconds=ours,
-        ratio=ours / host,
-        arithmetic=passes[1] / passes[0],
-        over_arithmetic=ours / host * passes[0] / passes[1],
-        images_per_second=args.batch / ours,
-        spread=[min(seconds['regioncl']), max(seconds['regioncl'])])
+        figures=figures,
+        speedup=plain['seconds'] / fast['seconds'],
+        cpu_speedup=plain['cpu_seconds'] / fast['cpu_seconds'],
+        peak_ratio=fast['peak'] / plain['peak'])
 
 
-def machine(args: argparse.Namespace) -> str:
-    """What the figures were taken on."""
-    if torch.device(args.device).type == 'cuda':
-        name = torch.cuda.get_device_name()
-    else:
-        cpu = Path('/proc/cpuinfo')
-        names = [
-            line.split(':', 1)[1].strip()
-            for line in (cpu.read_text().splitlines() if cpu.exists() else [])
-            if line.startswith('model name')
-        ]
-        name = f'{names[0] if names else platform.processor()}, '
-        name += f'{torch.get_num_threads()} threads'
-    return f'{name}, torch {torch.__version__}'
+# heading, and where in a row the column finds its figure
+HOST_COLUMNS = [
+    ('method', '{method}'),
+    ('host s', '{figures[host][seconds]:.3f}'),
+    ('RegionCL s', '{figures[regioncl][seconds]:.3f}'),
+    ('ratio', '{ratio:.3f}'),
+    ('ratio of CPU time', '{cpu_ratio:.3f}'),
+    ('FLOPs counted', '{flops_ratio:.3f}'),
+    ('passes', '{passes_ratio:.3f}'),
+    ('ratio over FLOPs', '{over_arithmetic:.3f}'),
+    ('images/s', '{figures[regioncl][images_per_second]:.2f}'),
+    ('of 3/passes of supervised', '{of_supervised:.3f}'),
+    ('by CPU time', '{of_supervised_cpu:.3f}'),
+    ('peak GB', '{figures[regioncl][peak_gb]:.2f}'),
+    ('over host', '{peak_ratio:.2f}'),
+]
+FAST_COLUMNS = [
+    ('method', '{method}'),
+    ('plain s', '{figures[plain][seconds]:.3f}'),
+    ('fast s', '{figures[fast][seconds]:.3f}'),
+    ('speed-up', '{speedup:.2f}'),
+    ('of CPU time', '{cpu_speedup:.2f}'),
+    ('images/s', '{figures[fast][images_per_second]:.2f}'),
+    ('peak GB', '{figures[fast][peak_gb]:.2f}'),
+    ('over plain', '{peak_ratio:.2f}'),
+]
+
+
+def table(rows: list[dict[str, Any]], columns: list[tuple[str, str]]) -> str:
+    """The rows in Markdown; columns that no row has are left out."""
+    for row in rows:
+        for each in row['figures'].values():
+            each['peak_gb'] = each['peak'] / 1e9
+    kept = [(head, cell) for head, cell in columns
+            if 'supervised' not in cell or 'of_supervised' in rows[0]]
+    lines = [[head for head, _ in kept], ['---'] * len(kept)]
+    lines += [[cell.format(**row) for _, cell in kept] for row in rows]
+    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+
+
+def profile(contestant: Contestant, rows: int) -> str:
+    """What one step spends its time on."""
+    with torch.profiler.profile() as trace:
+        contestant.step()
+    kind = 'cuda' if contestant.kind == 'cuda' else 'cpu'
+    return trace.key_averages().table(
+        sort_by=f'self_{kind}_time_total',
+        row_limit=rows,
+        max_name_column_width=50)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--methods', nargs='+', default=['mocov2'],
                         choices=list(PASSES))  # yapf: disable
     parser.add_argument('--device', default='cpu')
     parser.add_argument(
-        '--precision', default='fp32', choices=['fp32', 'bf16', 'fp16'])
+        '--precision', default='fp32', choices=['fp32', 'tf32', 'bf16',
+                                                'fp16'])  # yapf: disable
     parser.add_argument('--channels-last', action='store_true')
+    parser.add_argument('--compile', action='store_true',
+                        help='torch.compile the encoders')  # yapf: disable
+    parser.add_argument('--checkpoint', action='store_true',
+                        help='as ActivationCheckpointHook')  # yapf: disable
+    parser.add_argument(
+        '--fast', action='store_true',
+        help='ours in bf16 and channels_last (and compiled with --compile) '
+        'against ours in plain fp32')  # yapf: disable
     parser.add_argument('--batch', type=int, default=16)
     parser.add_argument('--size', type=int, default=224, help='pixels')
-    parser.add_argument('--depth', type=int, help='ResNet depth, default 50')
+    parser.add_argument('--depth', type=int, default=50, help='of the ResNet')
+    parser.add_argument('--width', type=int, default=64,
+                        help='channels of its first stage')  # yapf: disable
+    parser.add_argument('--queue', type=int, default=65536, help='keys')
     parser.add_argument('--repeats', type=int, default=5)
     parser.add_argument('--warmup', type=int, default=1)
     parser.add_argument('--threads', type=int)
+    parser.add_argument(
+        '--peak-tflops', type=float,
+        help='of the device in this precision, by its data sheet; gives the '
+        'share of it that our step reaches')  # yapf: disable
+    parser.add_argument(
+        '--profile', type=int, metavar='ROWS',
+        help='also print what our step spends its time on')  # yapf: disable
     parser.add_argument('--json', help='also write the figures to this file')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.fast:
+        args.precision, args.channels_last = 'bf16', True
+    return args
 
 
 def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    MessageHub.get_instance('throughput').update_info('max_iters', 10**6)
-    rows = [compare(method, args) for method in args.methods]
-    print(f'{machine(args)}; ResNet-{args.depth or 50}, {args.size} px, '
-          f'batch {args.batch}, {args.precision}'
-          f'{", channels_last" if args.channels_last else ""}; median of '
-          f'{args.repeats}')
-    print('| method | host s | RegionCL s | ratio | arithmetic | over it '
-          '| images/s |\n|---|---|---|---|---|---|---|')
-    for row in rows:
-        print('| {method} | {host_seconds:.3f} | {regioncl_seconds:.3f} | '
-              '{ratio:.3f} | {arithmetic:.3f} | {over_arithmetic:.3f} | '
-              '{images_per_second:.2f} |'.format(**row))
+    if torch.device(args.device).type == 'cuda':
+        torch.backends.cudnn.benchmark = True  # as the configs set it
+        tf32 = args.precision != 'fp32'
+        torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+    settings = Settings(
+        **{
+            field.name: getattr(args, field.name)
+            for field in dataclasses.fields(Settings)
+        })
+    compare = against_plain if args.fast else against_host
+    rows = [compare(method, settings, args) for method in args.methods]
+    machine = describe(args.device)
+    ours = rows[0]['figures']['fast' if args.fast else 'regioncl']
+    print(f'{machine}; ResNet-{args.depth}'
+          f'{f" of width {args.width}" if args.width != 64 else ""}, '
+          f'{args.size} px, batch {args.batch}, queue {args.queue}; '
+          f'{settings}; median of {args.repeats}; memory: {ours["source"]}')
+    print(table(rows, FAST_COLUMNS if args.fast else HOST_COLUMNS))
+    tflops = ours['flops'] / ours['seconds'] / 1e12
+    share = (f', {tflops / args.peak_tflops:.1%} of {args.peak_tflops:g}'
+             if args.peak_tflops else '')
+    print(f'{args.methods[0]}: {ours["flops"] / args.batch / 1e9:.1f} GFLOP '
+          f'per image, {tflops:.2f} TFLOP/s{share}')
+    if args.profile:
+        print(profile(Contestant(args.methods[0], 'regioncl', settings),
+                      args.profile))  # yapf: disable
     if args.json:
         Path(args.json).write_text(
-            json.dumps(dict(machine=machine(args), **vars(args), rows=rows),
-                       indent=2))
+            json.dumps(
+                dict(machine=machine, **vars(args), rows=rows), indent=2) +
+            '\n')
 
 
 if __name__ == '__main__':
