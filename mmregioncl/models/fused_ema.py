@@ -1,10 +1,12 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
-"""MMEngine's momentum encoder, updated by one multi-tensor call."""
+"""Momentum encoders, updated by one multi-tensor call."""
 from __future__ import annotations
 
+from math import cos, pi
 from typing import Any
 
 import torch
+from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
 from torch import nn
 
@@ -39,6 +41,14 @@ class FusedEMA(ExponentialMovingAverage):
         super()._load_from_state_dict(*args, **kwargs)
         self._taken = None
 
+    def share_that_stays(self, step: int) -> float:
+        """Share of the average that stays in a step.
+
+        Args:
+            step (int): Updates so far.
+        """
+        return 1 - self.momentum
+
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         """Move the average towards the model; copy it in the first step.
@@ -51,7 +61,8 @@ class FusedEMA(ExponentialMovingAverage):
         if self.steps_taken == 0:
             torch._foreach_copy_(averages, sources)
         else:
-            ema_update(averages, sources, 1 - self.momentum)
+            ema_update(averages, sources,
+                       self.share_that_stays(self.steps_taken))
         pairs = list(zip(self.module.buffers(), model.buffers()))
         for floating in (True, False):  # one dtype per multi-tensor call
             chosen = [
@@ -63,3 +74,23 @@ class FusedEMA(ExponentialMovingAverage):
                                      [source for _, source in chosen])
         self.steps += 1
         self._taken = self.steps_taken + 1
+
+
+class FusedCosineEMA(FusedEMA):
+    """MMSelfSup's ``CosineEMA``, the target of BYOL, in the same way.
+
+    That one asks the device for the step count once per parameter.
+
+    Args:
+        model (nn.Module): The online encoder.
+        momentum (float): Share of the target that stays in the first step,
+            0.996 in BYOL. It rises to 1 at the end of the run.
+    """
+
+    def __init__(self, model: nn.Module, momentum: float) -> None:
+        super().__init__(model, 1 - momentum)
+
+    def share_that_stays(self, step: int) -> float:
+        """See :class:`FusedEMA`; the length of the run is the runner's."""
+        length = MessageHub.get_current_instance().get_info('max_iters')
+        return 1 - self.momentum * (cos(pi * step / length) + 1) / 2

@@ -3,13 +3,15 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
+from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import mmregioncl.register  # noqa: F401
-from mmregioncl.models.fused_ema import FusedEMA
+from mmregioncl.models.fused_ema import FusedCosineEMA, FusedEMA
 from tests import references
 
 
@@ -45,6 +47,24 @@ def test_numbers_and_keys_of_the_parent() -> None:
         assert ours.steps_taken == ours.steps.item() == step + 1
     assert [each.data_ptr() for each in ours.module.parameters()] == places
     assert not any(each.requires_grad for each in ours.parameters())
+
+
+def test_numbers_and_keys_of_the_target_of_byol() -> None:
+    """Half a run of 8 steps, on the cosine from 0.6 to 1; resumed in it."""
+    from mmselfsup.models.utils import CosineEMA
+    MessageHub.get_current_instance().update_info('max_iters', 8)
+    model = network()
+    ours, theirs = FusedCosineEMA(model, 0.6), CosineEMA(model, 0.6)
+    for step in range(4):
+        train(model)
+        for average in (ours, theirs):
+            average.update_parameters(model)
+        assert_same_state(ours, theirs)
+        if step == 2:
+            ours = FusedCosineEMA(network(), 0.6)
+            ours.load_state_dict(theirs.state_dict())
+    assert ours.share_that_stays(4) == pytest.approx(0.8)
+    assert ours.share_that_stays(8) == 1
 
 
 def test_the_formula() -> None:
@@ -103,10 +123,12 @@ def test_a_copy_counts_on_its_own() -> None:
     assert (average.steps_taken, clone.steps_taken) == (1, 2)
 
 
-def test_no_look_and_few_calls() -> None:
+@pytest.mark.parametrize('kind', [FusedEMA, FusedCosineEMA])
+def test_no_look_and_few_calls(kind: type[FusedEMA]) -> None:
     """The parent asks for its step count, and has a call per parameter."""
+    MessageHub.get_current_instance().update_info('max_iters', 8)
     model = network()
-    average = FusedEMA(model, 0.1)
+    average = kind(model, 0.1)
     average.update_parameters(model)
     names = []
 

@@ -60,30 +60,6 @@ def test_the_host_copies_the_queue() -> None:
     assert copies == {'clone': 1}
 
 
-def test_a_step_never_looks_at_the_device() -> None:
-    """Each look (item) would make the host wait for an accelerator. The
-    checks of boxes and donors are for the CPU and left out of the count."""
-    looks: list[str] = []
-
-    class Looks(TorchDispatchMode):
-
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            out = func(*args, **(kwargs or {}))
-            if func.overloadpacket.__name__ in ('_local_scalar_dense',
-                                                'nonzero', 'is_nonzero'):
-                looks.append(f'{func} of {args[0].dtype}')
-            return out
-
-    model = tiny_moco.build(tiny_moco.config(), double=False)
-    views = [view.float() for view in tiny_moco.draw_views(4)]
-    model.loss(views, None)  # the first step reads the step count once
-    fixed = model.region_swap(views[0])
-    model.region_swap = lambda view: fixed
-    with Looks():
-        model.loss(views, None)
-    assert not [each for each in looks if 'bool' not in each]
-
-
 def test_bf16_autocast_is_close_to_fp32() -> None:
     """Networks in bf16; similarities, losses, keys and queue in fp32."""
     model = tiny_moco.build(tiny_moco.config(norm='GN'), double=False)

@@ -15,8 +15,8 @@ from mmregioncl.core import SwappedRegions, region_cosine
 class RegionLatentPredictHead(LatentPredictHead):
     """Predictor of SimSiam and BYOL, for whole images and for regions.
 
-    Arguments, ``forward`` and state dict are those of MMSelfSup's
-    ``LatentPredictHead``.
+    Arguments and state dict are those of MMSelfSup's ``LatentPredictHead``,
+    and so are the numbers; similarities are in fp32 under autocast too.
 
     Raises:
         ValueError: If ``loss`` is not ``CosineSimilarityLoss``.
@@ -29,6 +29,21 @@ class RegionLatentPredictHead(LatentPredictHead):
                 'RegionLatentPredictHead computes cosine similarity and '
                 f'cannot use head.loss={loss!r}; set '
                 "dict(type='CosineSimilarityLoss')")
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Predict one view's target from the other view.
+
+        Args:
+            input (Tensor): Projections, (N, D).
+            target (Tensor): Projections of the other view, (N, D); no
+                gradient flows into them.
+
+        Returns:
+            Tensor: The loss, a scalar.
+        """
+        prediction = self.predictor([input])[0]
+        exact = torch.promote_types(prediction.dtype, torch.float32)
+        return self.loss(prediction.to(exact), target.detach().to(exact))
 
     def region_loss(self,
                     canvas: Tensor,
@@ -54,7 +69,7 @@ class RegionLatentPredictHead(LatentPredictHead):
             both = self.predictor([torch.cat((canvas, paste))])[0]  # (2N, D)
             canvas, paste = both.chunk(2)
         else:
-            canvas, paste = (self.predictor([each])[0]
-                             for each in (canvas, paste))
+            canvas, paste = (
+                self.predictor([each])[0] for each in (canvas, paste))
         cosine = region_cosine(canvas, paste, target, regions.donors)
         return self.loss.shift_factor + self.loss.scale_factor * cosine
