@@ -82,6 +82,16 @@ def moco() -> dict:
             temperature=0.2))
 
 
+def regioncl_moco() -> dict:
+    """RegionCL-M on the same network: 2 x 2 cells of 8 pixels."""
+    cfg = moco()
+    return cfg | dict(
+        type='RegionCLMoCo',
+        neck=cfg['neck'] | dict(type='RegionMoCoV2Neck'),
+        head=dict(type='RegionContrastiveHead'),
+        region_swap=dict(stride=8, cells=(1, 1)))
+
+
 def config(root: Path, work_dir: Path) -> dict:
     """A pretraining config: 3 classes, k-NN after each of 2 epochs."""
     return dict(

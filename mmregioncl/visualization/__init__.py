@@ -1,0 +1,16 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""What the pictures of demo/ and tools/analysis_tools/ are drawn with.
+
+Matplotlib without pyplot: no window, and no state between two figures.
+"""
+from .composite_sheet import draw_composites, draw_views, figure_image
+from .outlines import CANVAS, PASTE, outline_box, outline_composite, show_image
+from .page import write_page
+from .pixels import to_pixels
+from .run_log import read_run
+
+__all__ = [
+    'CANVAS', 'PASTE', 'draw_composites', 'draw_views', 'figure_image',
+    'outline_box', 'outline_composite', 'read_run', 'show_image', 'to_pixels',
+    'write_page'
+]
