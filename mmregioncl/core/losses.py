@@ -21,7 +21,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-
 # Logits held at a time: 256 MiB in fp32. 3 x 128 rows against 65,536 keys are
 # 25 million; the 49 x 128 rows of a dense loss come in seven parts.
 _MAX_LOGITS = 2**26
@@ -96,6 +95,15 @@ def unit(features: Tensor) -> Tensor:
     return F.normalize(features.to(exact), dim=1)
 
 
+def mean_or_zero(rows: Tensor) -> Tensor:
+    """Mean of the rows; 0 of none, where torch gives NaN.
+
+    Shape:
+        (N, ) -> ()
+    """
+    return rows.sum() / max(1, len(rows))
+
+
 def similarity(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     """s(a, b) = a . b / tau, row by row, in fp32 or better.
 
@@ -120,11 +128,13 @@ def region_info_nce(
 
     Canvas and paste come in the order of the composites. The intra negative
     of a region is the other region of the same composite, detached. The
-    three share one product with the queue.
+    three share one product with the queue. Where there are fewer than N,
+    queries are those of the first images and composites are made of the last.
 
     Args:
         query (Tensor): Unit vectors of the whole query views.
-        canvas (Tensor): Unit vectors; ``canvas[i]`` belongs to image ``i``.
+        canvas (Tensor): Unit vectors; ``canvas[i]`` belongs to composite
+            ``i``, which is image ``i`` where there are n = N.
         paste (Tensor): Unit vectors; ``paste[i]`` to image ``donors[i]``.
         key (Tensor): Unit vectors of the key views, no gradient.
         donors (Tensor): See :class:`~mmregioncl.core.SwappedRegions`.
@@ -139,19 +149,20 @@ def region_info_nce(
         the positive beats every negative.
 
     Shape:
-        query, canvas, paste, key: (N, D); donors: (N, ); queue: (D, K);
-        each value returned: (N, )
+        key: (N, D); query: (m, D); canvas, paste: (n, D); donors: (n, );
+        queue: (D, K); returned: (m, ) for the instance, (n, ) for the others
     """
-    num = len(query)
-    anchors = torch.cat((query, canvas, paste))  # (3N, D)
+    num, composites = len(query), len(canvas)
+    anchors = torch.cat((query, canvas, paste))  # (m + 2n, D)
     log_negatives, hardest = queue_log_sum_exp(anchors, queue, temperature)
 
-    positives = similarity(anchors, torch.cat((key, key, key[donors])),
-                           temperature)  # (3N, )
+    own = key[len(key) - composites:]  # (n, D)
+    positives = similarity(anchors, torch.cat((key[:num], own, own[donors])),
+                           temperature)  # (m + 2n, )
     if intra_negative:
         regions = similarity(
             torch.cat((canvas, paste)),
-            torch.cat((paste, canvas)).detach(), temperature)  # (2N, )
+            torch.cat((paste, canvas)).detach(), temperature)  # (2n, )
         log_negatives = torch.cat(
             (log_negatives[:num], torch.logaddexp(log_negatives[num:],
                                                   regions)))
@@ -159,11 +170,12 @@ def region_info_nce(
             (hardest[:num], torch.maximum(hardest[num:], regions.detach())))
 
     # -log e^pos / (e^pos + negatives) = softplus(log negatives - pos)
-    losses = F.softplus(log_negatives - positives)  # (3N, )
+    losses = F.softplus(log_negatives - positives)  # (m + 2n, )
     correct = positives.detach() > hardest
+    sizes = (num, composites, composites)
     terms = {}
     for name, loss, hit in zip(('instance', 'canvas', 'paste'),
-                               losses.chunk(3), correct.chunk(3)):
+                               losses.split(sizes), correct.split(sizes)):
         terms[name], terms[f'{name}_correct'] = loss, hit
     return terms
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from mmselfsup.registry import TRANSFORMS
 from torch import Tensor, nn
 
 from mmregioncl.core import SwappedRegions
 from mmregioncl.datasets.transforms import RegionSwap
-
 from ..backbone_stride import backbone_stride
+from .region_budget import RegionBudget
 
 
 class RegionHost(nn.Module):
@@ -24,12 +25,15 @@ class RegionHost(nn.Module):
     head: Any
     region_swap: RegionSwap
     region_loss_weight: float
+    region_budget: RegionBudget
     joint_regions: bool
+    needs_clean_views = True  # as targets, or for further terms
 
     def init_regions(self,
                      region_swap: dict,
                      region_loss_weight: float,
-                     region_bn: str = 'joint') -> None:
+                     region_bn: str = 'joint',
+                     region_budget: dict | None = None) -> None:
         """Build the transform and hold it against the backbone.
 
         Args:
@@ -39,6 +43,8 @@ class RegionHost(nn.Module):
             region_bn (str): ``'joint'`` or ``'separate'``: whether canvas and
                 paste share the BatchNorm statistics of projector and
                 predictor. Defaults to ``'joint'``.
+            region_budget (dict, optional): Arguments of
+                :class:`RegionBudget`. Defaults to None, the paper's.
 
         Raises:
             ValueError: If the stride is not that of the backbone, or another
@@ -60,6 +66,12 @@ class RegionHost(nn.Module):
             **region_swap
         })
         self.region_loss_weight = region_loss_weight
+        self.region_budget = RegionBudget(**(region_budget or {}))
+        if self.needs_clean_views and self.region_budget.clean_share != 1:
+            raise ValueError(
+                'model.region_budget.clean_share='
+                f'{self.region_budget.clean_share!r} goes with RegionCLMoCo '
+                f'alone; {type(self).__name__} needs every clean view')
         stride = backbone_stride(self.backbone)
         if stride != self.region_swap.stride:
             raise ValueError(
@@ -67,19 +79,31 @@ class RegionHost(nn.Module):
                 f'feature map of the backbone has stride {stride}; set '
                 f'model.region_swap.stride={stride}')
 
-    def encode_composites(
-            self, view: Tensor) -> tuple[tuple[Tensor, ...], SwappedRegions]:
-        """Swap regions within a view and encode the composites.
+    def encode_regions(self, view: Tensor,
+                       whole: Tensor) -> tuple[Tensor, Tensor, SwappedRegions]:
+        """Swap regions within a view, encode, pool and project them.
 
         Args:
             view (Tensor): Shape (N, 3, H, W).
+            whole (Tensor): Projections of clean views, (N, D). An empty part
+                of it is returned in steps without a region term.
 
         Returns:
-            tuple: The backbone's feature maps, the last of (N, C, h, w), and
-            what was swapped.
+            tuple: ``canvas`` and ``paste``, (n, D) each and not normalised,
+            in the order of the composites, which are made of the last n
+            images of the batch; and what was swapped among these.
         """
-        composites, regions = self.region_swap(view)  # (N, 3, H, W)
-        return self.backbone(composites), regions
+        budget = self.region_budget
+        if not budget.due():
+            none = torch.empty(0, dtype=torch.long, device=view.device)
+            return whole[:0], whole[:0], SwappedRegions(
+                none.view(0, 4), none, self.region_swap.stride)
+        composites, regions = self.region_swap(
+            budget.shrunk(budget.swapped(view)))  # (n, 3, H, W)
+        features = self.backbone(composites)  # last: (n, C, h, w)
+        canvas, paste = self.neck.project_regions(
+            features, regions, self.joint_regions)  # 2 x (n, D)
+        return canvas, paste, regions
 
     def predict_regions(self, view: Tensor, target: Tensor) -> Tensor:
         """Region term of a host with a predictor: SimSiam, BYOL.
@@ -89,13 +113,14 @@ class RegionHost(nn.Module):
             target (Tensor): Projections of the other, clean view, (N, D).
 
         Returns:
-            Tensor: The loss, a scalar.
+            Tensor: The loss, a scalar; 0 in steps without a region term.
         """
-        features, regions = self.encode_composites(view)  # (N, C, h, w)
-        canvas, paste = self.neck.project_regions(
-            features, regions, self.joint_regions)  # 2 x (N, D)
-        return self.head.region_loss(canvas, paste, target, regions,
-                                     self.joint_regions)
+        canvas, paste, regions = self.encode_regions(view, target)
+        if not len(regions):
+            return target.new_zeros(())
+        return self.head.region_loss(canvas, paste,
+                                     self.region_budget.swapped(target),
+                                     regions, self.joint_regions)
 
 
 def two_views(inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -111,8 +136,9 @@ def two_views(inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
         ValueError: If there are not two.
     """
     if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
-        found = (len(inputs) if isinstance(inputs, (list, tuple)) else
-                 f'a {type(inputs).__name__}')
+        found = (
+            len(inputs) if isinstance(inputs, (list, tuple)) else
+            f'a {type(inputs).__name__}')
         raise ValueError(f'two views of each image are needed, got {found}; '
                          "set dict(type='MultiView', num_views=2, ...) in "
                          'train_pipeline')

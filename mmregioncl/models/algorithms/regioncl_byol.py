@@ -9,6 +9,7 @@ from mmselfsup.models.algorithms import BYOL
 from mmselfsup.registry import MODELS
 from torch import Tensor, nn
 
+from ..fused_ema import FusedCosineEMA
 from .region_host import RegionHost, two_views
 
 
@@ -30,6 +31,8 @@ class RegionCLBYOL(RegionHost, BYOL):
             1.0.
         region_bn (str): ``'joint'`` or ``'separate'``, see
             :class:`RegionCLSimSiam`. Defaults to ``'joint'``.
+        region_budget (dict, optional): Arguments of :class:`RegionBudget`.
+            Defaults to None, the paper's.
         **kwargs: ``pretrained``, ``data_preprocessor``, ``init_cfg``.
 
     Raises:
@@ -46,6 +49,7 @@ class RegionCLBYOL(RegionHost, BYOL):
                  base_momentum: float = 0.996,
                  region_loss_weight: float = 1.0,
                  region_bn: str = 'joint',
+                 region_budget: dict | None = None,
                  **kwargs: Any) -> None:
         if not 0.5 <= base_momentum < 1:
             raise ValueError(
@@ -58,7 +62,10 @@ class RegionCLBYOL(RegionHost, BYOL):
             head=head,
             base_momentum=base_momentum,
             **kwargs)
-        self.init_regions(region_swap, region_loss_weight, region_bn)
+        self.target_net = FusedCosineEMA(
+            nn.Sequential(self.backbone, self.neck), base_momentum)
+        self.init_regions(region_swap, region_loss_weight, region_bn,
+                          region_budget)
 
     def loss(self, inputs: list[Tensor], data_samples: Any,
              **kwargs: Any) -> dict[str, Tensor]:

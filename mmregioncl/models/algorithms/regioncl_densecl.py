@@ -10,7 +10,6 @@ from mmselfsup.registry import MODELS
 from torch import Tensor
 
 from mmregioncl.core import enqueue, gather_rows, unit
-
 from .momentum_keys import MomentumKeys, check_momentum_settings
 from .region_host import RegionHost, two_views
 
@@ -50,6 +49,8 @@ class RegionCLDenseCL(MomentumKeys, RegionHost, DenseCL):
         key_shuffle (str): See :class:`RegionCLMoCo`. Defaults to
             ``'global'``.
         bn_splits (int): See :class:`RegionCLMoCo`. Defaults to 1.
+        region_budget (dict, optional): Arguments of :class:`RegionBudget`.
+            Defaults to None, the paper's.
         **kwargs: ``pretrained``, ``data_preprocessor``, ``init_cfg``.
 
     Raises:
@@ -74,6 +75,7 @@ class RegionCLDenseCL(MomentumKeys, RegionHost, DenseCL):
                  region_under_lambda: bool = False,
                  key_shuffle: str = 'global',
                  bn_splits: int = 1,
+                 region_budget: dict | None = None,
                  **kwargs: Any) -> None:
         check_momentum_settings(momentum, queue_len, feat_dim, neck)
         if not 0 <= loss_lambda <= 1:
@@ -90,7 +92,8 @@ class RegionCLDenseCL(MomentumKeys, RegionHost, DenseCL):
             **kwargs)
         self.region_under_lambda = region_under_lambda
         self.init_keys(momentum, key_shuffle, bn_splits)
-        self.init_regions(region_swap, region_loss_weight)
+        self.init_regions(
+            region_swap, region_loss_weight, region_budget=region_budget)
 
     def loss(self, inputs: list[Tensor], data_samples: Any,
              **kwargs: Any) -> dict[str, Tensor]:
@@ -105,21 +108,19 @@ class RegionCLDenseCL(MomentumKeys, RegionHost, DenseCL):
             ``loss_region``, and the contrast accuracies ``acc_*`` in percent.
         """
         query_view, key_view = two_views(inputs)  # 2 x (N, 3, H, W)
-        query, grid, _, cells = self.encode_dense(
-            query_view, self.backbone, self.neck)
-
-        features, regions = self.encode_composites(query_view)  # (N, C, h, w)
-        canvas, paste = self.neck.project_regions(features, regions)
+        query, grid, _, cells = self.encode_dense(query_view, self.backbone,
+                                                  self.neck)
+        canvas, paste, regions = self.encode_regions(query_view, query)
 
         key, key_grid, dense_key, key_cells = self.encode_keys(
-            key_view, lambda images: self.encode_dense(
-                images, *self.encoder_k.module))
+            key_view,
+            lambda images: self.encode_dense(images, *self.encoder_k.module))
 
         losses = self.head.region_loss(query, unit(canvas), unit(paste), key,
                                        regions, self.queue)
         matches = self.match_cells(cells, key_cells)  # (N, S)
-        positives = key_grid.gather(
-            2, matches[:, None].expand(-1, key_grid.shape[1], -1))  # (N, D, S)
+        positives = key_grid.gather(2, matches[:, None].expand(
+            -1, key_grid.shape[1], -1))  # (N, D, S)
         loss_dense = self.head.dense_loss(
             grid.transpose(1, 2).flatten(0, 1),
             positives.transpose(1, 2).flatten(0, 1), self.queue2)

@@ -9,7 +9,6 @@ from mmselfsup.registry import MODELS
 from torch import Tensor
 
 from mmregioncl.core import unit
-
 from .momentum_keys import MomentumKeys, check_momentum_settings
 from .region_host import RegionHost, two_views
 
@@ -46,12 +45,16 @@ class RegionCLMoCo(MomentumKeys, RegionHost, MoCo):
         bn_splits (int): Groups in which the BatchNorms of both encoders
             normalise; 8 gives one device what shuffle-BN gives eight.
             Defaults to 1.
+        region_budget (dict, optional): Arguments of :class:`RegionBudget`:
+            cheaper forms of the region term. Defaults to None, the paper's.
         **kwargs: ``pretrained``, ``data_preprocessor``, ``init_cfg`` of MoCo.
 
     Raises:
         ValueError: If a setting is out of its range, or does not go with
             another.
     """
+
+    needs_clean_views = False
 
     def __init__(self,
                  backbone: dict,
@@ -64,6 +67,7 @@ class RegionCLMoCo(MomentumKeys, RegionHost, MoCo):
                  region_loss_weight: float = 1.0,
                  key_shuffle: str = 'global',
                  bn_splits: int = 1,
+                 region_budget: dict | None = None,
                  **kwargs: Any) -> None:
         check_momentum_settings(momentum, queue_len, feat_dim, neck)
         super().__init__(
@@ -75,7 +79,8 @@ class RegionCLMoCo(MomentumKeys, RegionHost, MoCo):
             momentum=momentum,
             **kwargs)
         self.init_keys(momentum, key_shuffle, bn_splits)
-        self.init_regions(region_swap, region_loss_weight)
+        self.init_regions(
+            region_swap, region_loss_weight, region_budget=region_budget)
 
     def loss(self, inputs: list[Tensor], data_samples: Any,
              **kwargs: Any) -> dict[str, Tensor]:
@@ -90,10 +95,8 @@ class RegionCLMoCo(MomentumKeys, RegionHost, MoCo):
             contrast accuracies ``acc_*`` in percent.
         """
         query_view, key_view = two_views(inputs)  # 2 x (N, 3, H, W)
-        query = unit(self.neck(self.backbone(query_view))[0])  # (N, D)
-
-        features, regions = self.encode_composites(query_view)  # (N, C, h, w)
-        canvas, paste = self.neck.project_regions(features, regions)
+        query = self.encode_clean(self.region_budget.clean(query_view))
+        canvas, paste, regions = self.encode_regions(query_view, query)
 
         key, = self.encode_keys(
             key_view, lambda images: (unit(self.encoder_k(images)[0]), ))
@@ -103,3 +106,13 @@ class RegionCLMoCo(MomentumKeys, RegionHost, MoCo):
         losses['loss_region'] *= self.region_loss_weight
         self._dequeue_and_enqueue(key)
         return losses
+
+    def encode_clean(self, view: Tensor) -> Tensor:
+        """Unit vectors of whole query views; none for none.
+
+        Shape:
+            (N, 3, H, W) -> (N, D)
+        """
+        if not len(view):  # BatchNorm refuses an empty batch
+            return view.new_zeros(0, len(self.queue))
+        return unit(self.neck(self.backbone(view))[0])

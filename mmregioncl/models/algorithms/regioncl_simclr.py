@@ -10,8 +10,8 @@ from mmselfsup.models.algorithms import SimCLR
 from mmselfsup.registry import MODELS
 from torch import Tensor
 
-from mmregioncl.core import gather_with_grad, in_batch_info_nce, unit
-
+from mmregioncl.core import (gather_with_grad, in_batch_info_nce, mean_or_zero,
+                             unit)
 from ..heads.region_contrastive_head import check_contrastive_settings
 from .region_host import RegionHost, two_views
 
@@ -39,6 +39,8 @@ class RegionCLSimCLR(RegionHost, SimCLR):
             1.0.
         region_bn (str): ``'joint'`` or ``'separate'``, see
             :class:`RegionCLSimSiam`. Defaults to ``'joint'``.
+        region_budget (dict, optional): Arguments of :class:`RegionBudget`.
+            Defaults to None, the paper's.
         **kwargs: ``pretrained``, ``data_preprocessor``, ``init_cfg``.
 
     Raises:
@@ -52,12 +54,14 @@ class RegionCLSimCLR(RegionHost, SimCLR):
                  region_swap: dict,
                  region_loss_weight: float = 1.0,
                  region_bn: str = 'joint',
+                 region_budget: dict | None = None,
                  **kwargs: Any) -> None:
         check_contrastive_settings(
             head.get('loss', dict(type='mmcls.CrossEntropyLoss')),
             head.get('temperature', 0.1))
         super().__init__(backbone=backbone, neck=neck, head=head, **kwargs)
-        self.init_regions(region_swap, region_loss_weight, region_bn)
+        self.init_regions(region_swap, region_loss_weight, region_bn,
+                          region_budget)
 
     def loss(self, inputs: list[Tensor], data_samples: Any,
              **kwargs: Any) -> dict[str, Tensor]:
@@ -79,12 +83,11 @@ class RegionCLSimCLR(RegionHost, SimCLR):
                                           self.same_row(rows, candidates),
                                           self.head.temperature)
 
-        features, regions = self.encode_composites(inputs[0])  # (N, C, h, w)
-        canvas, paste = map(
-            unit,
-            self.neck.project_regions(features, regions, self.joint_regions))
-        first = rows[::2]  # (N, ): the clean first view of each image
-        owner = torch.cat((first, first[regions.donors]))  # (2N, )
+        canvas, paste, regions = self.encode_regions(inputs[0], z)
+        canvas, paste = unit(canvas), unit(paste)
+        # The clean first view of each image with a composite, (n, ).
+        first = self.region_budget.swapped(rows[::2])[:len(canvas)]
+        owner = torch.cat((first, first[regions.donors]))  # (2n, )
         loss_region = in_batch_info_nce(
             torch.cat((canvas, paste)),
             candidates,
@@ -95,7 +98,8 @@ class RegionCLSimCLR(RegionHost, SimCLR):
         weight = self.head.loss.loss_weight
         return dict(
             loss_instance=weight * loss_instance.mean(),
-            loss_region=weight * self.region_loss_weight * loss_region.mean())
+            loss_region=weight * self.region_loss_weight *
+            mean_or_zero(loss_region))
 
     @staticmethod
     def same_row(rows: Tensor, candidates: Tensor) -> Tensor:

@@ -40,6 +40,8 @@ class RegionCLSimSiam(RegionHost, SimSiam):
         region_bn (str): ``'joint'``: canvas and paste share BatchNorm
             statistics in projector and predictor (one call on 2N rows).
             ``'separate'``: a call each. Defaults to ``'joint'``.
+        region_budget (dict, optional): Arguments of :class:`RegionBudget`.
+            Defaults to None, the paper's.
         **kwargs: ``pretrained``, ``data_preprocessor``, ``init_cfg``.
 
     Raises:
@@ -54,9 +56,11 @@ class RegionCLSimSiam(RegionHost, SimSiam):
                  region_loss_weight: float = 1.0,
                  symmetric: bool = False,
                  region_bn: str = 'joint',
+                 region_budget: dict | None = None,
                  **kwargs: Any) -> None:
         super().__init__(backbone=backbone, neck=neck, head=head, **kwargs)
-        self.init_regions(region_swap, region_loss_weight, region_bn)
+        self.init_regions(region_swap, region_loss_weight, region_bn,
+                          region_budget)
         self.symmetric = symmetric
 
     def loss(self, inputs: list[Tensor], data_samples: Any,

@@ -6,7 +6,8 @@ from mmselfsup.models.heads import ContrastiveHead
 from mmselfsup.registry import MODELS
 from torch import Tensor
 
-from mmregioncl.core import SwappedRegions, info_nce, region_info_nce
+from mmregioncl.core import (SwappedRegions, info_nce, mean_or_zero,
+                             region_info_nce)
 
 
 @MODELS.register_module()
@@ -44,10 +45,13 @@ class RegionContrastiveHead(ContrastiveHead):
                     queue: Tensor) -> dict[str, Tensor]:
         """Instance and region loss, and how often the positive wins.
 
+        Fewer queries or composites than keys are possible, and none: see
+        :func:`~mmregioncl.core.region_info_nce`. A term of none is 0.
+
         Args:
             query (Tensor): Unit vectors of the query views, (N, D).
-            canvas (Tensor): Unit vectors in composite order, (N, D).
-            paste (Tensor): Unit vectors in composite order, (N, D).
+            canvas (Tensor): Unit vectors in composite order, (n, D).
+            paste (Tensor): Unit vectors in composite order, (n, D).
             key (Tensor): Unit vectors of the key views, (N, D).
             regions (SwappedRegions): What was swapped.
             queue (Tensor): Negatives as columns, (D, K).
@@ -61,12 +65,12 @@ class RegionContrastiveHead(ContrastiveHead):
                                 queue, self.temperature, self.intra_negative)
         weight = self.loss.loss_weight
         return dict(
-            loss_instance=weight * terms['instance'].mean(),
+            loss_instance=weight * mean_or_zero(terms['instance']),
             loss_region=weight *
-            (terms['canvas'].mean() + terms['paste'].mean()) / 2,
+            (mean_or_zero(terms['canvas']) + mean_or_zero(terms['paste'])) / 2,
             **{
                 f'acc_{name}': 100 * terms[f'{name}_correct'].float().mean()
-                for name in ('instance', 'canvas', 'paste')
+                for name in ('instance', 'canvas', 'paste') if len(terms[name])
             })
 
     def dense_loss(self, query: Tensor, key: Tensor, queue: Tensor) -> Tensor:
