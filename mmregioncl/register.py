@@ -11,6 +11,7 @@ from mmregioncl.compat import apply_compat
 apply_compat()
 
 import mmregioncl.datasets.image_folder
+import mmregioncl.datasets.resumable_sampler
 import mmregioncl.datasets.transforms
 import mmregioncl.engine
 import mmregioncl.evaluation

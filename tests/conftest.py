@@ -3,7 +3,7 @@
 
 Always in force: one thread per process, fixed seeds before each test, no
 MMEngine state left over from another test. On request: ``shared_data``,
-``run_distributed``.
+``run_distributed``, ``fork_server``.
 """
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MKL_NUM_THREADS', '1')
 
+import gc  # noqa: E402
+import multiprocessing  # noqa: E402
 import random  # noqa: E402
 import sys  # noqa: E402
+from concurrent.futures import ProcessPoolExecutor  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any, Callable, Iterator  # noqa: E402
 
@@ -89,3 +92,31 @@ def run_distributed() -> Callable[..., list[Any]]:
     test module. See :func:`tests.gloo_ranks.run_ranks`.
     """
     return run_ranks
+
+
+@pytest.fixture(scope='session')
+def fork_server() -> Iterator[Callable[..., Any]]:
+    """``fork_server(fn, *args)``: call it in a process apart, once imported.
+
+    That process has all that a training run needs and one thread, so that
+    ``fn`` can fork runs off it, see :mod:`tests.forked_runs`. ``fn`` must
+    stand at the top level of a module.
+    """
+    with ProcessPoolExecutor(
+            1, multiprocessing.get_context('spawn'),
+            initializer=_prepare_fork_server) as pool:
+        yield lambda fn, *args: pool.submit(fn, *args).result(timeout=300)
+
+
+def _prepare_fork_server() -> None:
+    import cv2
+    from mmengine.config import Config
+
+    import mmregioncl.register  # noqa: F401
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    # two thirds of a run of a second: yapf formats the config for each
+    # checkpoint, and each data set collects the garbage of all imports
+    Config.pretty_text = property(lambda cfg: str(dict(cfg)))
+    gc.collect()
+    gc.freeze()

@@ -9,7 +9,13 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=3),
+    # each 10 epochs, and inside an epoch when 10 minutes have passed
+    checkpoint=dict(
+        type='ResumableCheckpointHook',
+        interval=10,
+        max_keep_ckpts=3,
+        minutes=10),
+    preemption=dict(type='PreemptionHook'),  # SIGTERM: saves, exits with 75
     sampler_seed=dict(type='DistSamplerSeedHook'))
 
 # The first checks the run before it starts; the second prints k-NN at random
@@ -22,7 +28,9 @@ custom_hooks = [
 env_cfg = dict(
     cudnn_benchmark=True,  # all views of a run have one size
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))  # gloo is taken where there is no GPU
+    # gloo is taken where there is no GPU. A rank that hangs ends the job after
+    # so many seconds; one that dies ends it at once
+    dist_cfg=dict(backend='nccl', timeout=600))
 
 log_processor = dict(
     by_epoch=True,

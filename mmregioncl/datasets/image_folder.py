@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Callable, Sequence
 
 import cv2
+import torch
 from mmengine.dataset import BaseDataset
 from PIL import UnidentifiedImageError
 from PIL.Image import DecompressionBombError
 
 from mmregioncl.compat import apply_compat
-
+from mmregioncl.random_streams import kept_random_state, seed_streams
 from .image_listing import (IMAGE_EXTENSIONS, find_images, missing_images,
                             read_image_list)
 from .skip_record import SkipRecord, append_path
@@ -101,6 +102,7 @@ class ImageFolder(BaseDataset):
         self.max_skipped_share = max_skipped_share
         self.skip_file: str | None = None
         self.skipped: SkipRecord
+        self._views = _no_seed()
         metainfo = dict(kwargs.pop('metainfo', None) or {})
         if classes is not None:
             metainfo['classes'] = tuple(classes)
@@ -128,6 +130,7 @@ class ImageFolder(BaseDataset):
         """A copy with some images; see ``BaseDataset.get_subset``."""
         subset = super().get_subset(indices)
         subset.skipped = SkipRecord(len(subset))
+        subset._views = _no_seed()
         return subset
 
     def load_data_list(self) -> list[dict]:
@@ -205,6 +208,31 @@ class ImageFolder(BaseDataset):
         label = {name: i for i, name in enumerate(classes)}
         return [(name, label[first]) for name, first in zip(names, folders)]
 
+    def seed_views(self, seed: int, epoch: int) -> None:
+        """From now on, draw the views of image i from (seed, epoch, i).
+
+        Args:
+            seed (int): Seed of the run, 0 or more.
+            epoch (int): Number of the epoch, from 0.
+        """
+        self._views.copy_(torch.tensor([seed, epoch]))
+
+    def __getitem__(self, idx: int) -> Any:
+        """One image through the pipeline.
+
+        Args:
+            idx (int): Its number.
+
+        Returns:
+            Any: What the pipeline makes of it, or of another if it is bad.
+        """
+        seed, epoch = self._views.tolist()
+        if epoch < 0:
+            return super().__getitem__(idx)
+        with kept_random_state():
+            seed_streams(seed, epoch, int(idx) % len(self), devices=False)
+            return super().__getitem__(idx)
+
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on one image.
 
@@ -262,3 +290,8 @@ class ImageFolder(BaseDataset):
                 f'could not be read{listed}; that is more than '
                 f'max_skipped_share={self.max_skipped_share} ({detail}). '
                 'Repair or remove them, or raise max_skipped_share')
+
+
+def _no_seed() -> torch.Tensor:
+    """Seed and epoch, in memory that persistent workers share."""
+    return torch.full((2, ), -1).share_memory_()

@@ -2,12 +2,8 @@
 """k-NN evaluation while pretraining."""
 from __future__ import annotations
 
-import random
-from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Any
 
-import numpy as np
-import torch
 from mmengine.evaluator import Evaluator
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, ValLoop
@@ -15,6 +11,7 @@ from mmselfsup.registry import LOOPS
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from mmregioncl.random_streams import kept_random_state
 from .features import extract_features, gather_features, image_features
 from .knn_metric import KNNMetric
 
@@ -97,7 +94,7 @@ class KNNLoop(ValLoop):
         """
         training = self.runner.model.training
         self.runner.model.eval()
-        with _kept_random_state():
+        with kept_random_state():
             bank = gather_features(
                 extract_features(self.model, self.bank_dataloader))
             self._set_bank(bank.vectors, bank.labels)
@@ -130,7 +127,7 @@ class KNNLoop(ValLoop):
 
 def _check_data(name: str, dataset: Dataset) -> None:
     """Find out now, not after the first epoch of training."""
-    with _kept_random_state():
+    with kept_random_state():
         item = dataset[0]
     views, sample = item['inputs'], item['data_samples']
     for key in ('gt_label', 'sample_idx'):
@@ -145,15 +142,3 @@ def _check_data(name: str, dataset: Dataset) -> None:
     if len(views) != 1:
         raise ValueError(f'the pipeline of {name} gives {len(views)} views of '
                          'an image; k-NN takes one that is not augmented')
-
-
-@contextmanager
-def _kept_random_state() -> Iterator[None]:
-    """Data loaders draw a seed each time that they start."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])

@@ -26,5 +26,5 @@ param_scheduler = [
         end=200,
         convert_to_iter_based=True)
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=200)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=200)
 auto_scale_lr = dict(base_batch_size=4096, enable=False)

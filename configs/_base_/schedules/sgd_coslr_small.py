@@ -19,5 +19,5 @@ param_scheduler = [
         T_max=195,
         convert_to_iter_based=True)
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=200, val_interval=10)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=200, val_interval=10)
 auto_scale_lr = dict(base_batch_size=256, enable=False)
