@@ -90,8 +90,9 @@ def test_entry_is_complete(model: dict) -> None:
     metadata = model['Metadata']
     assert metadata['Training Data']
     length = [metadata.get(key) for key in ('Epochs', 'Iterations')]
-    assert [type(value) for value in length].count(int) == 1
-    assert metadata['Batch Size'] > 1
+    if '_knn_' not in model['Name']:
+        assert [type(value) for value in length].count(int) == 1
+        assert metadata['Batch Size'] > 1
     for result in model['Results'] or []:
         assert set(result) == {'Task', 'Dataset', 'Metrics', 'Source'}
         assert result['Source'] in SOURCES
@@ -120,15 +121,16 @@ def test_ours_come_with_what_it_takes_to_repeat_them() -> None:
 def test_paper_numbers_are_those_of_one_table() -> None:
     """And all of that table whose config is here."""
     paper = json.loads((REPO / 'docs/results/paper.json').read_text())
-    table = Counter()
+    present = {Path(each).stem for each in CONFIGS}
+    table: Counter = Counter()
     for row in paper['rows']:
         for method, pretrained in paper['pretrained'].items():
+            if row['config'] in present:
+                table[row['config'], row['dataset'],
+                      f'{row["metric"]}, RegionCL-{method}', row[method]] += 1
             if row['metric'].startswith('linear'):
                 table[pretrained, row['dataset'], row['metric'],
                       row[method]] += 1
-            elif row['config'] in {Path(each).stem for each in CONFIGS}:
-                table[row['config'], row['dataset'],
-                      f'{row["metric"]}, RegionCL-{method}', row[method]] += 1
     found = Counter((model['Name'], result['Dataset'],
                      name.removesuffix(' (paper)'), value) for model in MODELS
                     for result in model['Results'] or []

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -30,52 +31,26 @@ HEADER = '''\
 # Written by tools/misc/metafiles.py: change the config, zoo/index.json or
 # docs/results/paper.json, and run it again.
 '''
-ARXIV = 'https://arxiv.org/abs/'
-REGIONCL = dict(
-    URL=ARXIV + '2111.12309',
-    Title='RegionCL: Exploring Contrastive Region Pairs for Self-supervised '
-    'Representation Learning')
-# class -> name of the collection, its paper
-METHODS: dict[str, tuple[str, dict]] = {
-    'RegionCLMoCo': ('RegionCL-M', REGIONCL),
-    'RegionCLDenseCL': ('RegionCL-D', REGIONCL),
-    'RegionCLSimSiam': ('RegionCL-S', REGIONCL),
-    'RegionCLBYOL': ('RegionCL on BYOL', REGIONCL),
-    'RegionCLSimCLR': ('RegionCL on SimCLR', REGIONCL),
-    'MoCo': ('MoCo v2',
-             dict(
-                 URL=ARXIV + '2003.04297',
-                 Title='Improved Baselines with Momentum Contrastive '
-                 'Learning')),
-    'DenseCL': ('DenseCL',
-                dict(
-                    URL=ARXIV + '2011.09157',
-                    Title='Dense Contrastive Learning for Self-Supervised '
-                    'Visual Pre-Training')),
-    'SimSiam': ('SimSiam',
-                dict(
-                    URL=ARXIV + '2011.10566',
-                    Title='Exploring Simple Siamese Representation Learning')),
-    'BYOL': ('BYOL',
-             dict(
-                 URL=ARXIV + '2006.07733',
-                 Title='Bootstrap Your Own Latent: A New Approach to '
-                 'Self-Supervised Learning')),
-    'SimCLR': ('SimCLR',
-               dict(
-                   URL=ARXIV + '2002.05709',
-                   Title='A Simple Framework for Contrastive Learning of '
-                   'Visual Representations')),
+REGIONCL = ('2111.12309', 'RegionCL: Exploring Contrastive Region Pairs for '
+            'Self-supervised Representation Learning')
+# class -> name of the collection; number and title of its paper
+METHODS = {
+    'RegionCLMoCo': ('RegionCL-M', *REGIONCL),
+    'RegionCLDenseCL': ('RegionCL-D', *REGIONCL),
+    'RegionCLSimSiam': ('RegionCL-S', *REGIONCL),
+    'RegionCLBYOL': ('RegionCL on BYOL', *REGIONCL),
+    'RegionCLSimCLR': ('RegionCL on SimCLR', *REGIONCL),
+    'MoCo': ('MoCo v2', '2003.04297', 'Improved Baselines with Momentum '
+             'Contrastive Learning'),
+    'DenseCL': ('DenseCL', '2011.09157', 'Dense Contrastive Learning for '
+                'Self-Supervised Visual Pre-Training'),
+    'SimSiam': ('SimSiam', '2011.10566',
+                'Exploring Simple Siamese Representation Learning'),
+    'BYOL': ('BYOL', '2006.07733', 'Bootstrap Your Own Latent: A New Approach '
+             'to Self-Supervised Learning'),
+    'SimCLR': ('SimCLR', '2002.05709', 'A Simple Framework for Contrastive '
+               'Learning of Visual Representations'),
 }
-
-
-class PlainDumper(yaml.SafeDumper):
-    """Repeats what occurs twice instead of naming it ``*id001``."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
 TRANSFER = 'Transfer with {}'  # below configs/benchmarks/
 # part of a config's name -> what it trains on; the first that fits
 DATA = {
@@ -88,10 +63,18 @@ DATA = {
     'coco': 'COCO',
     'demo': 'drawn scenes',
     'folder': 'any folder of images',
+    'in1k': 'ImageNet-1k',
     'tinyimagenet': 'Tiny-ImageNet',
     'voc': 'PASCAL VOC',
     'places205': 'Places205',
 }
+
+
+class PlainDumper(yaml.SafeDumper):
+    """Repeats what occurs twice instead of naming it ``*id001``."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def list_configs() -> list[Path]:
@@ -103,14 +86,21 @@ def list_configs() -> list[Path]:
 
 def describe(config: Path, paper: dict, zoo: dict) -> dict:
     """The entry of one config in its metafile."""
-    from mmengine.config import Config
-    cfg = Config.fromfile(REPO / config, import_custom_modules=False)
     name = config.stem
-    metadata: dict[str, Any] = {
-        'Training Data': _data(config),
-        **_length(cfg),
-        'Batch Size': cfg.auto_scale_lr.base_batch_size,
-    }
+    metadata: dict[str, Any] = {'Training Data': _data(config)}
+    text = (REPO / config).read_text()
+    if "'mmpose::" in text:  # not of the verified set: mmpose's names tell
+        epochs, = re.findall(r'_(\d+)e_', name)
+        gpus, batch = re.search(r'(\d+)xb(\d+)', text).groups()
+        metadata.update({
+            'Epochs': int(epochs),
+            'Batch Size': int(gpus) * int(batch)
+        })
+    else:
+        from mmengine.config import Config
+        cfg = Config.fromfile(REPO / config, import_custom_modules=False)
+        if '_knn_' not in name:  # which trains nothing
+            metadata.update(_length(cfg))
     entry: dict[str, Any] = {'Name': name}
     if 'benchmarks' in config.parts:
         entry['In Collection'] = TRANSFER.format(config.parts[2])
@@ -134,6 +124,7 @@ def describe(config: Path, paper: dict, zoo: dict) -> dict:
                  None)
     if model is not None:
         metadata.update({
+            'Epochs': model['epochs'],
             'Seed': model['seed'],
             'Command': model['command'],
             'Training Log': f'{zoo["address"]}{model["log"]}',
@@ -165,13 +156,15 @@ def _data(config: Path) -> str:
         raise ValueError(f'{config} trains on which data? Its name holds none '
                          f'of {", ".join(DATA)}; add it to DATA of '
                          'tools/misc/metafiles.py')
-    return found[0]
+    share = re.search(r'-(\d+)pct', config.stem)
+    return found[0] + (f', {share[1]} % of the labels' if share else '')
 
 
 def _length(cfg: Any) -> dict[str, int]:
-    if 'max_epochs' in cfg.train_cfg:
-        return {'Epochs': cfg.train_cfg.max_epochs}
-    return {'Iterations': cfg.train_cfg.max_iters}
+    train, batch = cfg.train_cfg, cfg.auto_scale_lr.base_batch_size
+    if 'max_epochs' in train:
+        return {'Epochs': train.max_epochs, 'Batch Size': batch}
+    return {'Iterations': train.max_iters, 'Batch Size': batch}
 
 
 def _network(backbone: dict) -> dict[str, Any]:
@@ -192,22 +185,18 @@ def _network(backbone: dict) -> dict[str, Any]:
 
 def collections() -> list[dict]:
     """One per method, and one per library that is transferred to."""
-    entries: list[dict] = [
+    folders = sorted({
+        path.parts[2]
+        for path in list_configs() if 'benchmarks' in path.parts
+    })
+    methods = [*METHODS.values()]
+    methods += [(TRANSFER.format(name), *REGIONCL) for name in folders]
+    return [
         dict(
             Name=name,
-            Metadata={'Training Techniques': 'self-supervised'},
-            Paper=paper,
-            README='README.md') for name, paper in METHODS.values()
+            Paper=dict(URL=f'https://arxiv.org/abs/{number}', Title=title),
+            README='README.md') for name, number, title in methods
     ]
-    benchmarks = REPO / 'configs/benchmarks'
-    for folder in sorted(benchmarks.glob('*/')):
-        if list(folder.glob('*.py')):
-            entries.append(
-                dict(
-                    Name=TRANSFER.format(folder.name),
-                    Paper=REGIONCL,
-                    README='README.md'))
-    return entries
 
 
 def build() -> dict[Path, str]:
