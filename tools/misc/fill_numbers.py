@@ -106,14 +106,15 @@ def models_table(page: Path) -> str:
     rows = []
     for model in read_models():
         metadata = model['Metadata']
-        length = (f'{metadata["Epochs"]} epochs' if 'Epochs' in metadata else
-                  f'{metadata["Iterations"]} iterations')
+        length = next(  # k-NN trains nothing
+            (f'{metadata[key]} {key.lower()}'
+             for key in ('Epochs', 'Iterations') if key in metadata), '')
         results = '; '.join(f'{name} {value}'
                             for result in model['Results'] or []
                             for name, value in result['Metrics'].items())
         rows.append([
             f'`{model["Name"]}`', metadata['Training Data'], length,
-            str(metadata['Batch Size']), results,
+            str(metadata.get('Batch Size', '')), results,
             f'[weights]({model["Weights"]})' if 'Weights' in model else ''
         ])
     return table(
