@@ -28,7 +28,8 @@ def build(name: str) -> None:
     model = MODELS.build(cfg.model)
     assert model.backbone is not None
     Compose(cfg.train_dataloader.dataset.pipeline)
-    for hook in cfg.custom_hooks:
+    assert cfg.default_hooks.health.type == 'HealthHook'
+    for hook in (*cfg.custom_hooks, cfg.default_hooks.health):
         HOOKS.build({k: v for k, v in hook.items() if k != 'priority'})
     parameters = [torch.nn.Parameter(torch.zeros(1))]
     OPTIMIZERS.build(

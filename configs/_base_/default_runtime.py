@@ -16,7 +16,9 @@ default_hooks = dict(
         max_keep_ckpts=3,
         minutes=10),
     preemption=dict(type='PreemptionHook'),  # SIGTERM: saves, exits with 75
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    # feature spread, queue, paste; undoes steps that are not finite
+    health=dict(type='HealthHook', interval=50))
 
 # The first checks the run before it starts; the second prints k-NN at random
 # weights where a config evaluates k-NN, to have something to compare with.

@@ -49,6 +49,7 @@ def test_what_it_prints(root: Path, tmp_path: Path) -> None:
     build_runner(cfg).train()
     text = log(tmp_path)
     assert text.count('ln(K + 1) = 4.17 is the loss of a random guess') == 1
+    assert 'oldest of the K keys is 16 steps or 3.56 epochs old' in text
     assert ('Total batch 8 = 1 process(es) x 4 images x 2 accumulated, '
             'lr 0.01') in text
     assert ('lr 0.01 is meant for a total batch of 32, and this run has 8: '

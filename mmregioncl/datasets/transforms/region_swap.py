@@ -38,9 +38,17 @@ class RegionSwap(BaseTransform):
             authors do. ``'random'``: any permutation without fixed points.
             Defaults to ``'flip'``.
 
+    Attributes:
+        last_regions (SwappedRegions | None): What was swapped last, for
+            those who watch a run.
+        last_grid (tuple[int, int]): Rows and columns of cells then.
+
     Raises:
         ValueError: If a setting is out of its range.
     """
+
+    last_regions: SwappedRegions | None = None
+    last_grid = (0, 0)
 
     def __init__(self,
                  stride: int = 32,
@@ -98,8 +106,9 @@ class RegionSwap(BaseTransform):
             donors = pair_flip(num)
         else:
             donors = pair_random(num, generator)
-        regions = SwappedRegions(
-            boxes.expand(num, 4), donors, self.stride).to(images.device)
+        regions = SwappedRegions(boxes.expand(num, 4), donors,
+                                 self.stride).to(images.device)
+        self.last_regions, self.last_grid = regions, (rows, columns)
         if self.sampler == 'grid':
             return swap_regions(images, regions), regions
         composites = paste_boxes(images, pasted.expand(num, 4), regions.donors)

@@ -96,6 +96,12 @@ class PreflightHook(Hook):
             f'ln(K + 1) = {math.log(length + 1):.2f} is the loss of a random '
             f'guess among one positive and K = {length} negatives: a loss '
             'that stays there has not begun to learn')
+        batch = batch_size(runner.train_dataloader)
+        if batch is not None:
+            steps = length / (batch * get_world_size())
+            runner.logger.info(
+                f'The oldest of the K keys is {math.ceil(steps)} steps or '
+                f'{length / images:.3g} epochs old')
         if length > images:
             runner.logger.warning(
                 f'queue_len={length} is longer than the data set of {images} '

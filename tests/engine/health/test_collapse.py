@@ -3,21 +3,17 @@ from __future__ import annotations
 
 import logging
 import math
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 import mmregioncl.register  # noqa: F401
-from mmregioncl.engine import CollapseHook
-from mmregioncl.engine.hooks.collapse_hook import feature_std
+from mmregioncl.engine.health import CollapseWatch, feature_std
 from tests.models import tiny_hosts
-from tests.tiny_run import build_runner, config, write_images
 
+LOGGER = logging.getLogger('collapse')
 WARNING = 'maps all images to nearly the same point'
 
 
@@ -59,8 +55,7 @@ class Patches(nn.Module):
 def simsiam(host: bool = False) -> Any:
     """RegionCL-S or its host without the last BatchNorm, which holds the
     spread up for long even where the loss pulls it down."""
-    cfg = tiny_hosts.simsiam(
-        neck=tiny_hosts.projector(with_last_bn=False))
+    cfg = tiny_hosts.simsiam(neck=tiny_hosts.projector(with_last_bn=False))
     model = tiny_hosts.build(
         tiny_hosts.host_config(cfg) if host else cfg, double=False)
     model.backbone = Patches()
@@ -68,30 +63,27 @@ def simsiam(host: bool = False) -> Any:
 
 
 class Run:
-    """The part of a runner that the hook sees; it trains by SGD."""
+    """Trains by SGD under a watch."""
 
-    def __init__(self, model: Any, hook: CollapseHook, steps: int = 0,
+    def __init__(self,
+                 model: Any,
+                 interval: int,
+                 steps: int,
                  lr: float = 0.5) -> None:
-        self.model, self.iter = model, 0
-        self.message_hub = MessageHub.get_instance('collapse')
-        self.logger = logging.getLogger('collapse')
+        watch = CollapseWatch(model, 0.3)
+        self.spreads: list[float] = []
         images = torch.rand(16, 3, 24, 32)  # the views: with noise
         stepper = torch.optim.SGD(model.parameters(), lr=lr)
-        hook.before_train(self)  # type: ignore[arg-type]
-        for self.iter in range(steps):
-            hook.before_train_iter(self, self.iter)  # type: ignore[arg-type]
-            views = [images + 0.3 * torch.randn_like(images)
-                     for _ in range(2)]
+        for step in range(steps):
+            watch.expect((step + 1) % interval == 0)
+            views = [images + 0.3 * torch.randn_like(images) for _ in range(2)]
             stepper.zero_grad()
             sum(model.loss(views, None).values()).backward()
             stepper.step()
-            hook.after_train_iter(self, self.iter)  # type: ignore[arg-type]
-        hook.after_train(self)  # type: ignore[arg-type]
-
-    def spreads(self) -> list[float]:
-        """All that was logged."""
-        history = self.message_hub.log_scalars['train/feature_std']
-        return [float(value) for value in history.data[0]]
+            spread = watch.measure(LOGGER)
+            if spread is not None:
+                self.spreads.append(spread)
+        watch.remove()
 
 
 def without_stop_gradient(model: Any) -> Any:
@@ -100,18 +92,18 @@ def without_stop_gradient(model: Any) -> Any:
     def loss(views: list[Tensor], _: Any) -> dict[str, Tensor]:
         z1, z2 = (model.neck(model.backbone(view))[0] for view in views)
         predictions = (model.head.predictor([z])[0] for z in (z1, z2))
-        return dict(loss=sum(
-            model.head.loss(p, z) for p, z in zip(predictions, (z2, z1))))
+        return dict(
+            loss=sum(
+                model.head.loss(p, z) for p, z in zip(predictions, (z2, z1))))
 
     model.loss = loss
     return model
 
 
-def test_a_collapsing_run_is_noticed(
-        caplog: pytest.LogCaptureFixture) -> None:
+def test_a_collapsing_run_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
     """SimSiam without the stop-gradient, from healthy to a point."""
-    run = Run(without_stop_gradient(simsiam()), CollapseHook(1), 150)
-    spreads = run.spreads()
+    run = Run(without_stop_gradient(simsiam()), 1, 150)
+    spreads = run.spreads
     assert len(spreads) == 150  # the first one before any step
     assert spreads[0] > 0.5 and spreads[-1] < 0.2
     assert caplog.text.count(WARNING) == 1  # though it stays there
@@ -124,8 +116,8 @@ def test_a_constant_projector_is_noticed(
     model = simsiam()
     model.neck.register_forward_hook(
         lambda neck, inputs, outputs: [0 * outputs[0] + 1])
-    run = Run(model, CollapseHook(1), 12)
-    assert run.spreads() == [0] * 12
+    run = Run(model, 1, 12)
+    assert run.spreads == [0] * 12
     assert caplog.text.count(WARNING) == 1
 
 
@@ -134,7 +126,7 @@ def test_numbers_that_are_none_are_noticed(
     model = simsiam()
     model.neck.register_forward_hook(
         lambda neck, inputs, outputs: [torch.nan * outputs[0]])
-    Run(model, CollapseHook(1), 12)
+    Run(model, 1, 12)
     assert WARNING in caplog.text
 
 
@@ -142,24 +134,27 @@ def test_numbers_that_are_none_are_noticed(
 def test_a_healthy_run_is_not(host: bool,
                               caplog: pytest.LogCaptureFixture) -> None:
     """The same with its stop-gradient: RegionCL-S, and SimSiam."""
-    run = Run(simsiam(host), CollapseHook(5), 150)
-    assert len(run.spreads()) == 30 and min(run.spreads()) > 0.4
+    run = Run(simsiam(host), 5, 150)
+    assert len(run.spreads) == 30 and min(run.spreads) > 0.4
     assert WARNING not in caplog.text
 
 
-def test_a_bad_moment_is_no_collapse(
-        caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bad_moment_is_no_collapse(caplog: pytest.LogCaptureFixture) -> None:
     """Nine low measurements, a good one, nine low ones."""
-    hook, runner = CollapseHook(1), SimpleNamespace(
-        message_hub=MessageHub.get_instance('moment'),
-        logger=logging.getLogger('moment'))
+    model = nn.Module()
+    model.neck = nn.Identity()
+    watch = CollapseWatch(model, 0.3)
     low, good = torch.ones(8, 4), torch.eye(4).repeat(2, 1)
+
+    def measure(projections: Tensor) -> None:
+        watch.expect(True)
+        model.neck(projections)
+        watch.measure(LOGGER)
+
     for projections in [low] * 9 + [good] + [low] * 9:
-        hook._projections = projections
-        hook.after_train_iter(runner, 0)  # type: ignore[arg-type]
+        measure(projections)
     assert WARNING not in caplog.text
-    hook._projections = low
-    hook.after_train_iter(runner, 0)  # type: ignore[arg-type]
+    measure(low)
     assert WARNING in caplog.text
 
 
@@ -175,49 +170,22 @@ def test_it_measures_the_clean_view() -> None:
 
     model.loss = watch
     model.neck.eval()
-    run = Run(model, CollapseHook(2), 6, lr=0.)
-    assert run.spreads() == pytest.approx(
+    run = Run(model, 2, 6, lr=0.)
+    assert run.spreads == pytest.approx(
         [slow_feature_std(rows) for rows in firsts[1::2]], abs=1e-5)
     assert not model.neck._forward_hooks  # left alone after the run
 
 
-def test_in_a_run(tmp_path: Path) -> None:
-    """Built from the config; the figure stands in the log line."""
-    root = write_images(tmp_path / 'images', 4)
-    cfg = config(root, tmp_path / 'run')
-    cfg['custom_hooks'] = [dict(type='CollapseHook', interval=2)]
-    cfg['default_hooks']['logger'] = dict(type='LoggerHook', interval=1)
-    del cfg['default_hooks']['checkpoint']
-    cfg |= dict(val_dataloader=None, val_evaluator=None, val_cfg=None,
-                train_cfg=dict(by_epoch=True, max_epochs=1))
-    runner = build_runner(cfg)
-    runner.train()
-    text = ''.join(log.read_text() for log in (tmp_path / 'run').rglob(
-        '*.log'))
-    lines = [line for line in text.splitlines() if 'Epoch(train)' in line]
-    assert ['feature_std: ' in line for line in lines] == [False, True, True]
-
-
-@pytest.mark.parametrize('settings, message', [
-    (dict(interval=0), 'CollapseHook.interval must be .* got 0'),
-    (dict(interval=2.5), 'CollapseHook.interval must be .* got 2.5'),
-    (dict(threshold=0), 'CollapseHook.threshold must be .* got 0'),
-    (dict(threshold=1.2), 'CollapseHook.threshold must be .* got 1.2'),
-])
-def test_bad_settings(settings: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        CollapseHook(**settings)
-
-
-def test_a_model_without_neck() -> None:
-    with pytest.raises(ValueError, match='Linear has no neck; take the hook '
-                       'out of custom_hooks'):
-        Run(nn.Linear(2, 2), CollapseHook())
-
-
-def test_a_neck_without_projections() -> None:
+def test_models_without_projections() -> None:
+    """Nothing is measured, and nothing fails."""
+    watch = CollapseWatch(nn.Linear(2, 2), 0.3)
+    watch.expect(True)
+    assert watch.measure(LOGGER) is None
+    watch.remove()
     model = simsiam()
     model.neck.register_forward_hook(
         lambda neck, inputs, outputs: [outputs[0][:, :, None]])
-    with pytest.raises(ValueError, match='RegionNonLinearNeck gives'):
-        Run(model, CollapseHook(1), 1)
+    watch = CollapseWatch(model, 0.3)
+    watch.expect(True)
+    model.neck(model.backbone(torch.rand(4, 3, 24, 32)))
+    assert watch.measure(LOGGER) is None
