@@ -121,11 +121,15 @@ def load_config(args: argparse.Namespace, repo: Path) -> Any:
     cfg = Config.fromfile(path)
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
+        old_root = cfg.get('data_root')
         cfg.merge_from_dict(args.cfg_options)
         if 'data_root' in args.cfg_options:
             # the one setting of the folder configs, which have copied it
-            # into the data set by the time that options are merged
-            cfg.train_dataloader.dataset.data_root = cfg.data_root
+            # into the data sets by the time that options are merged
+            if old_root is None:
+                cfg.train_dataloader.dataset.data_root = cfg.data_root
+            else:
+                _replace_data_root(list(cfg.values()), old_root, cfg.data_root)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -134,3 +138,15 @@ def load_config(args: argparse.Namespace, repo: Path) -> Any:
         from mmregioncl.cpu_distributed import prepare_without_gpu
         prepare_without_gpu(cfg)
     return cfg
+
+
+def _replace_data_root(part: Any, old: str, new: str) -> None:
+    """In every data set of the config that has the same folder."""
+    if isinstance(part, dict):
+        if part.get('data_root') == old:
+            part['data_root'] = new
+        for each in part.values():
+            _replace_data_root(each, old, new)
+    elif isinstance(part, (list, tuple)):
+        for each in part:
+            _replace_data_root(each, old, new)

@@ -87,6 +87,20 @@ def test_config_options_and_work_dir(repo: Path) -> None:
 
 
 @pytest.mark.usefixtures('no_ranks')
+def test_data_root_reaches_every_data_set(repo_root: Path) -> None:
+    option = '--cfg-options', 'data_root=/new'
+    cfg = load_config(arguments('resnet18_knn_folder', *option), repo_root)
+    assert cfg.val_cfg.bank_dataloader.dataset.data_root == '/new'
+    assert cfg.val_dataloader.dataset.data_root == '/new'
+    cfg = load_config(arguments('mocov2_r18_folder', *option), repo_root)
+    assert cfg.train_dataloader.dataset.data_root == '/new'
+    # of a config that names none, the data that are trained on
+    cfg = load_config(arguments('mocov2_r18_cifar10', *option), repo_root)
+    assert cfg.train_dataloader.dataset.data_root == '/new'
+    assert cfg.val_dataloader.dataset.data_root == 'data/cifar10/test'
+
+
+@pytest.mark.usefixtures('no_ranks')
 @pytest.mark.parametrize('flag', ['--local_rank', '--local-rank'])
 def test_local_rank_in_both_spellings(repo: Path, flag: str) -> None:
     load_config(arguments('regioncl_mocov2_r50', flag, '3'), repo)
