@@ -49,18 +49,21 @@ class PreciseBNHook(Hook):
                          batch_idx: int,
                          data_batch: Any = None,
                          outputs: dict | None = None) -> None:
+        # The loop's own iterator goes on. A second one would share the batch
+        # sampler with it, and mmdet's AspectRatioBatchSampler, left between
+        # two batches, never fills the bucket that it was at again.
         if (isinstance(runner.train_loop, IterBasedTrainLoop)
                 and self.is_last_train_iter(runner)):
-            self._update(runner)
+            self._update(runner, runner.train_loop.dataloader_iterator)
 
     def after_train_epoch(self, runner: Runner) -> None:
         # Not in after_train_iter: with persistent workers a second pass over
         # the data loader would restart the one that the loop is in.
         if (not isinstance(runner.train_loop, IterBasedTrainLoop)
                 and self.is_last_train_epoch(runner)):
-            self._update(runner)
+            self._update(runner, _endless(runner.train_dataloader))
 
-    def _update(self, runner: Runner) -> None:
+    def _update(self, runner: Runner, batches: Iterator[Any]) -> None:
         model = runner.model.module if is_model_wrapper(
             runner.model) else runner.model
         layers = bn_layers(model)
@@ -69,7 +72,6 @@ class PreciseBNHook(Hook):
             return
         runner.logger.info(f'PreciseBNHook: {len(layers)} BN layers over '
                            f'{self.num_iters} batches')
-        batches = _endless(runner.train_dataloader)
         with torch.no_grad(), plain_average(layers), \
                 runner.optim_wrapper.optim_context(model):
             for _ in range(self.num_iters):

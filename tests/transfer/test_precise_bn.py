@@ -142,6 +142,35 @@ def test_persistent_workers_do_not_prolong_the_epoch(tmp_path: Path) -> None:
     assert count.iters == 5
 
 
+class Recorder:
+    """A data set that notes what was asked of it."""
+
+    asked: list[int] = []  # of the class: a runner copies what it is given
+
+    def __len__(self) -> int:
+        return 20
+
+    def __getitem__(self, index: int) -> dict:
+        self.asked.append(index)
+        return dict(inputs=BATCHES.flatten(0, 1)[index])
+
+
+def test_goes_on_where_the_iterations_ended(tmp_path: Path) -> None:
+    """Not a second pass: mmdet's aspect ratio sampler hangs in one."""
+    Recorder.asked.clear()
+    make_runner(
+        TwoNorms(),
+        tmp_path, [dict(type='PreciseBNHook', num_iters=2)],
+        train_dataloader=dict(
+            batch_size=4,
+            num_workers=0,
+            collate_fn=dict(type='default_collate'),
+            dataset=Recorder(),
+            sampler=dict(type='InfiniteSampler', shuffle=False)),
+        train_cfg=dict(by_epoch=False, max_iters=3)).train()
+    assert Recorder.asked == list(range(20))
+
+
 def test_no_norm_in_training_mode(tmp_path: Path) -> None:
     model = nn.Sequential(
         nn.BatchNorm2d(2).eval(), nn.BatchNorm2d(2, track_running_stats=False))
@@ -164,7 +193,6 @@ def _two_ranks(rank: int, world_size: int, work_dir: str) -> list[Tensor]:
 
     class Runner:
         """What the hook uses of a runner."""
-        train_dataloader = [dict(inputs=x) for x in BATCHES[rank::2][:2]]
 
         class logger:
             info = staticmethod(print)
@@ -177,7 +205,7 @@ def _two_ranks(rank: int, world_size: int, work_dir: str) -> list[Tensor]:
 
     runner: Any = Runner()
     runner.model = model
-    hook._update(runner)
+    hook._update(runner, iter([dict(inputs=x) for x in BATCHES[rank::2]]))
     flag = torch.ones(1)
     all_reduce(flag)
     assert flag == world_size and len(layers) == 3
