@@ -31,6 +31,14 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument(
         'weights',
         help='a training checkpoint, an exported backbone, or `random`')
+    parser.add_argument(
+        '--dry-run',
+        nargs='?',
+        const='data/demo',
+        metavar='FOLDER',
+        help='two iterations and an evaluation on small drawn scenes, to see '
+        'that all of it works; FOLDER is where make_demo_data.py wrote them, '
+        'data/demo if none is given')
     train_options.add_train_arguments(parser)
     return parser, parser.parse_args()
 
@@ -44,6 +52,9 @@ def main() -> None:
         from mmregioncl.transfer.downstream import revert_sync_bn, set_weights
         print(f'Weights: {set_weights(cfg, args.weights)}')
         train_options.apply_train_arguments(cfg, args)
+        if args.dry_run is not None:
+            from mmregioncl.transfer.dry_run import make_dry
+            make_dry(cfg, args.dry_run)
         if args.launcher != 'none' and not torch.cuda.is_available():
             print(f'No GPU: {revert_sync_bn(cfg)} settings SyncBN -> BN')
     except (OSError, ValueError) as error:
