@@ -27,6 +27,12 @@ train_pipeline = [
     dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
     dict(type='PackSelfSupInputs', meta_keys=['img_path'])
 ]
+# The same views, decoded once and finished on the device:
+#     train_dataloader = dict(dataset=dict(pipeline=_base_.device_pipeline))
+device_pipeline = [
+    dict(type='LoadViews', num_views=2, transforms=[view_pipeline]),
+    dict(type='PackViews', meta_keys=['img_path'])
+]
 
 train_dataloader = dict(
     batch_size=256,

@@ -3,6 +3,7 @@ model = dict(
     type='BYOL',
     base_momentum=0.99,  # rises to 1 over the run
     data_preprocessor=dict(
+        type='DeviceViewsPreprocessor',
         mean=(123.675, 116.28, 103.53),
         std=(58.395, 57.12, 57.375),
         bgr_to_rgb=True),

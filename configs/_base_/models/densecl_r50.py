@@ -6,6 +6,7 @@ model = dict(
     momentum=0.999,  # share of the key encoder that stays in a step
     loss_lambda=0.5,  # (1 - lambda) instance + lambda dense
     data_preprocessor=dict(
+        type='DeviceViewsPreprocessor',
         mean=(123.675, 116.28, 103.53),
         std=(58.395, 57.12, 57.375),
         bgr_to_rgb=True),

@@ -6,6 +6,7 @@ model = dict(
     feat_dim=128,
     momentum=0.999,  # share of the key encoder that stays in a step
     data_preprocessor=dict(
+        type='DeviceViewsPreprocessor',
         mean=(123.675, 116.28, 103.53),
         std=(58.395, 57.12, 57.375),
         bgr_to_rgb=True),

@@ -3,6 +3,8 @@ from mmregioncl.compat import apply_compat
 
 apply_compat()  # before mmselfsup is imported, by whichever way
 
+from .load_views import LoadViews  # noqa: E402
+from .pack_views import PackViews  # noqa: E402
 from .region_swap import RegionSwap  # noqa: E402
 
-__all__ = ['RegionSwap']
+__all__ = ['LoadViews', 'PackViews', 'RegionSwap']

@@ -1,0 +1,4 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+from .device_views_preprocessor import DeviceViewsPreprocessor
+
+__all__ = ['DeviceViewsPreprocessor']
