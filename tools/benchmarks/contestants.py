@@ -15,6 +15,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import revert_sync_batchnorm
 from step_costs import count, held_by
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 import mmregioncl.register  # noqa: F401
 from mmregioncl.engine.hooks.activation_checkpoint_hook import \
@@ -92,12 +93,21 @@ class Contestant:
             momentum=0.9)
         self.scaler = torch.amp.GradScaler(
             self.kind, enabled=settings.precision == 'fp16')
+        self.network: Any = self.model
         self.seconds: list[float] = []
         self.cpu_seconds: list[float] = []
 
     @property
     def kind(self) -> str:
         return torch.device(self.settings.device).type
+
+    def distribute(self) -> None:
+        """Average the gradients of all ranks, as MMEngine would have it."""
+        self.network = DistributedDataParallel(
+            self.model,
+            device_ids=[torch.cuda.current_device()]
+            if self.kind == 'cuda' else None,
+            broadcast_buffers=False)
 
     def losses(self) -> Tensor:
         """The sum of all losses of the batch."""
@@ -106,7 +116,7 @@ class Contestant:
                                  device=self.settings.device)  # yapf: disable
             return nn.functional.cross_entropy(
                 self.model(self.batch[0]), labels)
-        losses = self.model.loss(self.batch, None)
+        losses = self.network(self.batch, None, mode='loss')
         return sum(value for name, value in losses.items()
                    if 'loss' in name)  # type: ignore[return-value]
 
@@ -188,6 +198,7 @@ def _algorithm(method: str, side: str, settings: Settings) -> nn.Module:
         base_channels=settings.width,
         stem_channels=settings.width)
     cfg.neck.in_channels = settings.width * (8 if settings.depth < 50 else 32)
+    cfg.pop('data_preprocessor', None)  # the views are finished
     if 'queue_len' in cfg:
         cfg.queue_len = settings.queue
     model = revert_sync_batchnorm(MODELS.build(cfg))
