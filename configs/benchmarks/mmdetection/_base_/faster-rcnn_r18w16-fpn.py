@@ -16,7 +16,11 @@ model = dict(
         frozen_stages=-1,
         norm_cfg=norm_cfg,
         norm_eval=False,
-        init_cfg=None),  # WEIGHTS of train_downstream.py
+        init_cfg=dict(
+            _delete_=True,
+            type='Pretrained',
+            checkpoint='WEIGHTS',  # the launch scripts put the file here
+            prefix='backbone.')),
     neck=dict(
         in_channels=[16, 32, 64, 128], out_channels=64, norm_cfg=norm_cfg),
     rpn_head=dict(

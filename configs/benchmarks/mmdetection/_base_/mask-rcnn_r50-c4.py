@@ -13,12 +13,20 @@ model = dict(
         norm_cfg=norm_cfg,
         norm_eval=False,
         style='pytorch',  # STRIDE_IN_1X1 False
-        init_cfg=None),  # WEIGHTS of the launch scripts, res5 as well
+        init_cfg=dict(
+            _delete_=True,
+            type='Pretrained',
+            checkpoint='WEIGHTS',  # the launch scripts put the file here
+            prefix='backbone.')),
     roi_head=dict(
         shared_head=dict(
             type='ResLayerExtraNorm',
             style='pytorch',
             norm_cfg=norm_cfg,
-            norm_eval=False)),
+            norm_eval=False,
+            init_cfg=dict(  # res5 is layer4 of the same file
+                type='Pretrained',
+                checkpoint='WEIGHTS',
+                prefix='backbone.'))),
     # anchors that cross the border train as well: RPN.BOUNDARY_THRESH -1
     train_cfg=dict(rpn=dict(allowed_border=-1)))

@@ -5,6 +5,12 @@ _base_ = 'mmdet::_base_/models/retinanet_r50_fpn.py'
 norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     backbone=dict(
-        frozen_stages=-1, norm_cfg=norm_cfg, norm_eval=False,
-        init_cfg=None),  # WEIGHTS of the launch scripts
+        frozen_stages=-1,
+        norm_cfg=norm_cfg,
+        norm_eval=False,
+        init_cfg=dict(
+            _delete_=True,
+            type='Pretrained',
+            checkpoint='WEIGHTS',  # the launch scripts put the file here
+            prefix='backbone.')),
     neck=dict(norm_cfg=norm_cfg, relu_before_extra_convs=True))
