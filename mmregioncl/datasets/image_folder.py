@@ -14,6 +14,7 @@ from PIL.Image import DecompressionBombError
 
 from mmregioncl.compat import apply_compat
 from mmregioncl.random_streams import kept_random_state, seed_streams
+from .image_header import check_header
 from .image_listing import (IMAGE_EXTENSIONS, find_images, missing_images,
                             read_image_list)
 from .skip_record import SkipRecord, append_path
@@ -62,6 +63,10 @@ class ImageFolder(BaseDataset):
             Defaults to None.
         max_skipped_share (float): Give up when more than this share of the
             images could not be read. Defaults to 0.1.
+        max_pixels (int): An image of more is skipped before it is decoded:
+            a file of a few kilobytes can unpack to gigabytes, in each worker
+            at once. Defaults to 89478485, PIL's own limit, a quarter GiB of
+            24-bit pixels.
         pipeline (Sequence[dict | Callable]): The transforms.
             Defaults to ().
         kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`.
@@ -84,6 +89,7 @@ class ImageFolder(BaseDataset):
                  extensions: Sequence[str] = IMAGE_EXTENSIONS,
                  max_images: int | None = None,
                  max_skipped_share: float = 0.1,
+                 max_pixels: int = 89478485,
                  pipeline: Sequence[dict | Callable] = (),
                  **kwargs: Any) -> None:
         if isinstance(extensions, str):
@@ -96,10 +102,14 @@ class ImageFolder(BaseDataset):
         if max_images is not None and max_images < 1:
             raise ValueError('ImageFolder.max_images must be at least 1 or '
                              f'None for all, got {max_images!r}')
+        if not isinstance(max_pixels, int) or max_pixels < 1:
+            raise ValueError('ImageFolder.max_pixels must be a number of '
+                             f'pixels, at least 1, got {max_pixels!r}')
         self.with_label = with_label
         self.extensions = tuple(extensions)
         self.max_images = max_images
         self.max_skipped_share = max_skipped_share
+        self.max_pixels = max_pixels
         self.skip_file: str | None = None
         self.skipped: SkipRecord
         self._views = _no_seed()
@@ -249,6 +259,10 @@ class ImageFolder(BaseDataset):
         """
         data = self.get_data_info(idx)
         path = data['img_path']
+        try:
+            check_header(path, self.max_pixels)
+        except (OSError, ValueError) as error:
+            return self._skip(idx, path, error)
         for transform in self.pipeline.transforms:
             loaded = 'img' in data
             try:
