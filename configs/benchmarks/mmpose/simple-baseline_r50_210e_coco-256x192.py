@@ -19,7 +19,13 @@ custom_hooks = [
     dict(type='CheckPretrainedHook'),  # stops if a tensor did not arrive
 ]
 # BN in training mode, nothing frozen: mmpose's ResNet as it is.
-model = dict(backbone=dict(init_cfg=None))  # WEIGHTS of the launch scripts
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            _delete_=True,
+            type='Pretrained',
+            checkpoint='WEIGHTS',  # the launch scripts put the file here
+            prefix='backbone.')))
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[4].shift_prob = 0.

@@ -6,8 +6,13 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         to_rgb=True),
     backbone=dict(
-        type='ResNet', depth=50, norm_cfg=dict(type='BN'),
-        init_cfg=None),  # WEIGHTS of the launch scripts
+        type='ResNet',
+        depth=50,
+        norm_cfg=dict(type='BN'),
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='WEIGHTS',  # the launch scripts put the file here
+            prefix='backbone.')),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(
         type='LinearClsHead',

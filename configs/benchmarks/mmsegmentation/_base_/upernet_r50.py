@@ -3,6 +3,11 @@
 # Nothing frozen, SyncBN everywhere, BN in training mode.
 _base_ = 'mmseg::_base_/models/upernet_r50.py'
 model = dict(
-    pretrained=None,  # WEIGHTS of the launch scripts
+    pretrained=None,
     data_preprocessor=dict(size=(512, 1024)),
-    backbone=dict(type='ResNet'))
+    backbone=dict(
+        type='ResNet',
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='WEIGHTS',  # the launch scripts put the file here
+            prefix='backbone.')))

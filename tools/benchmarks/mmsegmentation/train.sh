@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Fine-tune a segmentor in one process: on a GPU, or on a CPU.
+#
+#     tools/benchmarks/mmsegmentation/train.sh CONFIG WEIGHTS \
+#         [arguments of train_downstream.py]
+exec python "$(dirname "$0")/../train_downstream.py" "$@"
