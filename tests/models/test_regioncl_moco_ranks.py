@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -94,21 +94,29 @@ def mmengine_run(rank: int) -> dict[str, Any]:
         })
 
 
-def local_shuffle_sends_nothing(rank: int, weights: dict,
-                                views: list[Tensor]) -> None:
+def groups_of_a_local_shuffle(rank: int, weights: dict,
+                              views: list[Tensor]) -> None:
     cfg = copy.deepcopy(BATCHNORM) | dict(key_shuffle='local', bn_splits=3)
     model = tiny_moco.build(cfg)
     model.load_state_dict(weights)
-    exchange, dist.all_to_all_single = dist.all_to_all_single, None
-    try:
-        model.loss([view[rank * NUM:(rank + 1) * NUM] for view in views], None)
-    finally:
-        dist.all_to_all_single = exchange
+    model.loss([view[rank * NUM:(rank + 1) * NUM] for view in views], None)
     # three groups of one image each: BatchNorm of that image alone
     image = views[1][rank * NUM + 1:rank * NUM + 2]
     key = model.encoder_k(torch.cat([image] * 3))[0][0]
     torch.testing.assert_close(
         model.queue[:, rank * NUM + 1], key / key.norm())
+
+
+def bytes_received(cfg: dict, rank: int,
+                   views: list[Tensor]) -> dict[str, int]:
+    """Of the second step: in the first one the ranks agree on a seed."""
+    from wire_count import WireCount
+    model = tiny_moco.build(cfg)
+    mine = [view[rank * NUM:(rank + 1) * NUM] for view in views]
+    model.loss(mine, None)
+    with WireCount() as wire:
+        model.loss(mine, None)
+    return dict(wire.received)
 
 
 def everything_on_a_rank(rank: int, world_size: int, weights: dict,
@@ -117,7 +125,12 @@ def everything_on_a_rank(rank: int, world_size: int, weights: dict,
         norm: steps_of_a_rank(rank, cfg, weights[norm], batches)
         for norm, cfg in (('GN', PLAIN), ('BN', BATCHNORM))
     }
-    local_shuffle_sends_nothing(rank, weights['BN'], batches[0])
+    groups_of_a_local_shuffle(rank, weights['BN'], batches[0])
+    results['host wire'] = bytes_received(tiny_moco.host_config(), rank,
+                                          batches[0])
+    for shuffle in ('global', 'local', 'none'):
+        results[f'{shuffle} wire'] = bytes_received(
+            tiny_moco.config(key_shuffle=shuffle), rank, batches[0])
     results['mmengine'] = mmengine_run(rank)
     return results
 
@@ -138,10 +151,14 @@ def weights() -> dict[str, dict]:
 
 @pytest.fixture(scope='module')
 def ranks(run_distributed: Callable[..., list[Any]], weights: dict,
-          batches: list[list[Tensor]]) -> list[dict[str, Any]]:
-    # each rank imports MMSelfSup: a minute on a busy machine
-    return run_distributed(
-        everything_on_a_rank, WORLD, weights, batches, timeout=300.)
+          batches: list[list[Tensor]],
+          repo_root: Path) -> list[dict[str, Any]]:
+    with pytest.MonkeyPatch.context() as patch:
+        # of wire_count.py; the ranks inherit the path
+        patch.syspath_prepend(str(repo_root / 'tools' / 'benchmarks'))
+        # each rank imports MMSelfSup: a minute on a busy machine
+        return run_distributed(
+            everything_on_a_rank, WORLD, weights, batches, timeout=300.)
 
 
 def joint_steps(cfg: dict, weights: dict, seed: int,
@@ -184,6 +201,23 @@ def test_the_seed_of_the_keys_matters(weights: dict,
     one, other = (joint_steps(cfg, weights['BN'], seed, batches[:1])[0]
                   for seed in (SEED, SEED + 1))
     assert (one['queue'] - other['queue']).abs().max() > 1e-3
+
+
+def test_bytes_on_the_wire(ranks: list[dict[str, Any]]) -> None:
+    """Host: all images of the other rank, and its keys twice. Ours: at most
+    as many images as a rank has, none without a global shuffle, keys once."""
+    image = 3 * tiny_moco.HEIGHT * tiny_moco.WIDTH * 8  # float64
+    key = 8 * 8
+    for rank, found in enumerate(ranks):
+        assert found['host wire'] == dict(
+            all_gather=NUM * (image + 2 * key),
+            broadcast=8 * WORLD * NUM * rank)
+        shuffled = found['global wire']
+        images, rest = divmod(shuffled['all_to_all_single'], image)
+        assert 0 < images <= NUM and rest <= NUM * key
+        assert shuffled['all_gather_into_tensor'] == NUM * key
+        for name in ('local wire', 'none wire'):
+            assert found[name] == dict(all_gather_into_tensor=NUM * key)
 
 
 def test_ranks_stay_in_step(ranks: list[dict[str, Any]]) -> None:
