@@ -36,7 +36,7 @@ param_scheduler = [
         convert_to_iter_based=True)
 ]
 train_cfg = dict(
-    type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=4)
+    type='ResumableTrainLoop', max_epochs=max_epochs, val_interval=4)
 default_hooks = dict(logger=dict(interval=4))
 auto_scale_lr = dict(base_batch_size=64, enable=False)
 custom_hooks = [
