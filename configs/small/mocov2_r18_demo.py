@@ -12,10 +12,10 @@ model = dict(
         depth=18,
         base_channels=16,  # minutes on a CPU
         stem_channels=16,
-        strides=(1, 2, 2, 1)),  # stride 16: 6 x 6 cells of 96 px
+        strides=(1, 2, 2, 1)),  # stride 16: 4 x 4 cells of 64 px
     neck=dict(in_channels=128, hid_channels=128))
 
-max_epochs = 20
+max_epochs = 60  # of 12 steps
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=5e-4))
@@ -25,19 +25,19 @@ param_scheduler = [
         start_factor=0.01,
         by_epoch=True,
         begin=0,
-        end=2,
+        end=12,
         convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
         by_epoch=True,
-        begin=2,
+        begin=12,
         end=max_epochs,
-        T_max=max_epochs - 2,
+        T_max=max_epochs - 12,
         convert_to_iter_based=True)
 ]
 train_cfg = dict(
-    type='ResumableTrainLoop', max_epochs=max_epochs, val_interval=4)
-default_hooks = dict(logger=dict(interval=4))
+    type='ResumableTrainLoop', max_epochs=max_epochs, val_interval=10)
+default_hooks = dict(logger=dict(interval=12))
 auto_scale_lr = dict(base_batch_size=64, enable=False)
 custom_hooks = [
     dict(type='PreflightHook'),

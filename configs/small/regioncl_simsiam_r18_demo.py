@@ -8,5 +8,5 @@ model = dict(
     head=dict(type='RegionLatentPredictHead'),
     region_swap=dict(
         stride=16,
-        cells=(2, 4)),  # of 6: the share of a side that (3, 5) is of 7
+        cells=(2, 3)),  # of 4: the share of a side that (3, 5) is of 7
     region_loss_weight=0.5)  # as RegionCL-M at this size

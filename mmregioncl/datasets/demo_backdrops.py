@@ -84,13 +84,13 @@ def room(rng: Rng, camera: Camera, light: Light,
     rays, eye = camera.rays(), camera.eye.astype(np.float32)
     depth = rng.uniform(*wall)
     wall_texture = random_texture(
-        rng, WALL_PATTERNS, (.8, 4.), flat=True, saturation=(0., .55))
+        rng, WALL_PATTERNS, (.8, 4.), flat=True, saturation=(0., .25))
     floor_texture = random_texture(
         rng,
         FLOOR_PATTERNS, (.8, 5.),
         flat=True,
         avoid=(wall_texture.colours[0], ),
-        saturation=(0., .6))
+        saturation=(0., .3))
     with np.errstate(divide='ignore', invalid='ignore'):
         away = (depth - eye[2]) / rays[..., 2]
         ground = rays[..., 1] * away + eye[1] < 0
@@ -160,10 +160,10 @@ def outdoors(rng: Rng,
     low = (rise < 0) & ~ground
     colour[low], surface[low] = haze, TERRAIN
     texture = random_texture(
-        rng, ('grass', 'blotches', 'checks', 'bricks', 'planks', 'grass'),
+        rng, ('grass', 'blotches', 'bricks', 'grass'),
         (.5, 3.),
         flat=True,
-        saturation=(.05, .6))
+        saturation=(.05, .35))
     painted = _floor(rays[ground], camera, texture, light)
     surface[ground] = TERRAIN
     if street is not None:

@@ -1,9 +1,10 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
 """Rendered scenes of eight classes of objects: the data of the demo.
 
-Shape tells the class and nothing else does: colours, textures, light and
-surroundings are drawn alike for all. NumPy and OpenCV are all it takes, and a
-scene depends on its generator's seed alone.
+As in photographs, what a thing looks like and where it stands go with what it
+is, mostly: see ``HABITS``. Colours, light and all that is around it are drawn
+alike for all classes. NumPy and OpenCV are all it takes, and a scene depends
+on its generator's seed alone.
 
 Example:
     >>> scene = object_scene(np.random.default_rng(0), 'mug', 64)
@@ -32,6 +33,20 @@ __all__ = [
 
 Array = np.ndarray
 Rng = np.random.Generator
+
+# Of each class: its usual pattern, and how often a picture of it is taken
+# indoors. Without these, shape alone would tell the classes apart, which is
+# what no short run learns: it tells pictures apart by their patterns.
+HABITS = dict(
+    ball=('dots', .5),
+    car=('plain', .1),
+    chair=('wood', .9),
+    house=('planks', .05),
+    mug=('stripes', .95),
+    ring=('marble', .8),
+    star=('checks', .5),
+    tree=('blotches', .05))
+FAITHFUL = .9  # share of the objects that wear the pattern of their class
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,8 @@ def object_scene(rng: Rng, name: str, size: int) -> Scene:
     """
     solid = build_solid(name, rng)
     width, height, depth = solid.extent
-    indoors = rng.random() < .5
+    pattern, share_indoors = HABITS[name]
+    indoors = rng.random() < share_indoors
     # from lower down the horizon is in the picture
     pitch = np.radians(rng.uniform(6, 36) if indoors else rng.uniform(2, 28))
     azimuth = rng.uniform(-.25, .25)
@@ -92,7 +108,8 @@ def object_scene(rng: Rng, name: str, size: int) -> Scene:
     backdrop = (
         room(rng, camera, light,
              (1.4, 3.)) if indoors else outdoors(rng, camera, light))
-    placed = [_place(rng, name, solid, 1., np.zeros(3), backdrop)]
+    patterns = (pattern, ) if rng.random() < FAITHFUL else SOLID_PATTERNS
+    placed = [_place(rng, name, solid, 1., np.zeros(3), backdrop, patterns)]
     for _ in range(rng.integers(0, 4)):
         angle = rng.uniform(-np.pi, np.pi)
         scale = rng.uniform(.18, .5)
@@ -182,12 +199,15 @@ def street_scene(rng: Rng, size: tuple[int, int]) -> Scene:
     return _without_hidden(rng, placed, camera, backdrop, light)
 
 
-def _place(rng: Rng, name: str, solid: Solid, scale: float, position: Array,
-           backdrop: Backdrop) -> Placed:
+def _place(rng: Rng,
+           name: str,
+           solid: Solid,
+           scale: float,
+           position: Array,
+           backdrop: Backdrop,
+           patterns: tuple[str, ...] = SOLID_PATTERNS) -> Placed:
     """A solid on its spot, in colours that stand out from the backdrop."""
-    textures = [
-        random_texture(rng, SOLID_PATTERNS, (3., 9.), avoid=backdrop.tones)
-    ]
+    textures = [random_texture(rng, patterns, (3., 9.), avoid=backdrop.tones)]
     used = int(solid.mesh.material.max())
     for patterns in (('plain', 'wood', 'stripes'), ('plain', ))[:used]:
         before = (textures[0].colours[0], )

@@ -15,7 +15,7 @@ import cv2
 
 from mmregioncl.datasets.demo_layouts import LAYOUTS, SPLITS, Job
 
-VERSION = 1  # of the pictures; a change of the renderer adds one
+VERSION = 2  # of the pictures; a change of the renderer adds one
 META = 'META.json'
 UNFINISHED = 'META.json.part'  # becomes META.json when all is written
 

@@ -1,7 +1,7 @@
 # The rendered scenes of tools/dataset_converters/make_demo_data.py.
 view_pipeline = [
     dict(
-        type='RandomResizedCrop', size=96, scale=(0.2, 1.), backend='pillow'),
+        type='RandomResizedCrop', size=64, scale=(0.2, 1.), backend='pillow'),
     dict(
         type='RandomApply',
         transforms=[
@@ -49,7 +49,7 @@ train_dataloader = dict(
 # val set. Labels are used here only.
 eval_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(96, 96)),
+    dict(type='Resize', scale=(64, 64)),
     dict(
         type='PackSelfSupInputs',
         algorithm_keys=['gt_label', 'sample_idx'],
