@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -15,43 +14,12 @@ from packaging.requirements import Requirement
 
 import mmregioncl
 from mmregioncl.version import parse_version_info
-
-CALL_BACKEND = ('import sys; from setuptools import build_meta as b; '
-                'print(getattr(b, sys.argv[1])(sys.argv[2]))')
+from tests.builds import build, copy_checkout, git
 
 
 @pytest.fixture
 def checkout(repo_root: Path, tmp_path: Path) -> Path:
-    """A copy of what git tracks: builds leave files in the source tree."""
-    copy = tmp_path / 'checkout'
-    for name in _git(repo_root, 'ls-files', '-z').split('\0'):
-        if name and (repo_root / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(repo_root / name, copy / name)
-    return copy
-
-
-def _git(repo: Path, *args: str) -> str:
-    # safe.directory: in a container another user may own the checkout
-    return subprocess.run(
-        ['git', '-c', f'safe.directory={repo}', *args],
-        cwd=repo,
-        check=True,
-        capture_output=True,
-        text=True).stdout
-
-
-def _build(source: Path, kind: str, out: Path) -> Path:
-    """Call the build backend as pip does; ``kind`` is its function."""
-    out.mkdir(exist_ok=True)
-    result = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', CALL_BACKEND, kind,
-         str(out)],
-        cwd=source,
-        capture_output=True,
-        text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return out / result.stdout.strip().splitlines()[-1]
+    return copy_checkout(repo_root, tmp_path / 'checkout')
 
 
 def _names(wheel: Path) -> set[str]:
@@ -62,7 +30,7 @@ def _names(wheel: Path) -> set[str]:
 def test_wheel_holds_the_package_and_what_mim_looks_for(
         checkout: Path, tmp_path: Path) -> None:
     (checkout / 'model-index.yml').touch()  # ours may not be there yet
-    names = _names(_build(checkout, 'build_wheel', tmp_path / 'out'))
+    names = _names(build(checkout, 'build_wheel', tmp_path / 'out'))
     expected = {'mmregioncl/.mim/model-index.yml', 'mmregioncl/py.typed'}
     for folder, prefix in (('mmregioncl', ''), ('configs', 'mmregioncl/.mim/'),
                            ('tools', 'mmregioncl/.mim/')):
@@ -80,11 +48,11 @@ def test_wheel_holds_the_package_and_what_mim_looks_for(
 
 def test_wheel_from_the_source_archive_is_the_same(checkout: Path,
                                                    tmp_path: Path) -> None:
-    archive = _build(checkout, 'build_sdist', tmp_path / 'sdist')
+    archive = build(checkout, 'build_sdist', tmp_path / 'sdist')
     shutil.unpack_archive(archive, tmp_path / 'unpacked')
     (unpacked, ) = (tmp_path / 'unpacked').iterdir()
-    ours = _build(checkout, 'build_wheel', tmp_path / 'ours')
-    theirs = _build(unpacked, 'build_wheel', tmp_path / 'theirs')
+    ours = build(checkout, 'build_wheel', tmp_path / 'ours')
+    theirs = build(unpacked, 'build_wheel', tmp_path / 'theirs')
     assert _names(ours) == _names(theirs)
 
 
@@ -92,35 +60,33 @@ def test_a_file_gone_from_the_sources_leaves_the_next_wheel(
         checkout: Path, tmp_path: Path) -> None:
     stale = checkout / 'configs/stale.py'
     stale.touch()
-    first = _build(checkout, 'build_wheel', tmp_path / 'first')
+    first = build(checkout, 'build_wheel', tmp_path / 'first')
     assert 'mmregioncl/.mim/configs/stale.py' in _names(first)
     stale.unlink()
-    second = _build(checkout, 'build_wheel', tmp_path / 'second')
+    second = build(checkout, 'build_wheel', tmp_path / 'second')
     assert 'mmregioncl/.mim/configs/stale.py' not in _names(second)
 
 
 def test_editable_install_links_what_mim_looks_for(checkout: Path,
                                                    tmp_path: Path) -> None:
-    _build(checkout, 'build_editable', tmp_path / 'out')
+    build(checkout, 'build_editable', tmp_path / 'out')
     mim = checkout / 'mmregioncl/.mim'
     assert (mim / 'tools').resolve() == checkout / 'tools'
     assert (mim / 'configs').resolve() == checkout / 'configs'
     # and again, over the links of the first time
-    _build(checkout, 'build_editable', tmp_path / 'out')
+    build(checkout, 'build_editable', tmp_path / 'out')
     assert (mim / 'tools/train.py').is_file()
     assert (checkout / 'tools/train.py').is_file()
 
 
-def test_what_builds_leave_behind_is_ignored_by_git(repo_root: Path) -> None:
+def test_what_builds_leave_behind_is_ignored_bygit(repo_root: Path) -> None:
     left = ['mmregioncl/.mim', 'build/lib/x.py', 'mmregioncl.egg-info/x']
-    assert _git(repo_root, 'check-ignore', *left).split() == left
+    assert git(repo_root, 'check-ignore', *left).split() == left
 
 
 def _requirements(file: Path) -> list[Requirement]:
     lines = (line.partition('#')[0].strip() for line in file.open())
-    return [
-        Requirement(line) for line in lines if line and line[0] != '-'
-    ]
+    return [Requirement(line) for line in lines if line and line[0] != '-']
 
 
 def _pins(repo: Path) -> dict[str, str]:
@@ -131,9 +97,9 @@ def _pins(repo: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize('name', [
-    'runtime', 'lite', 'det', 'seg', 'mminstall', 'tests', 'build', 'dev'
-])
+@pytest.mark.parametrize(
+    'name',
+    ['runtime', 'lite', 'det', 'seg', 'mminstall', 'tests', 'build', 'dev'])
 def test_every_requirement_is_pinned_within_its_range(repo_root: Path,
                                                       name: str) -> None:
     pins = _pins(repo_root)
@@ -185,12 +151,11 @@ def _ci(project: Path) -> tuple[int, list[str]]:
         name: value
         for name, value in os.environ.items() if not name.startswith('MAKE')
     }
-    result = subprocess.run(
-        ['bash', '.ci/run'],
-        cwd=project,
-        env=dict(env, PYTHONPATH='/elsewhere'),
-        stdin=subprocess.DEVNULL,
-        capture_output=True)
+    result = subprocess.run(['bash', '.ci/run'],
+                            cwd=project,
+                            env=dict(env, PYTHONPATH='/elsewhere'),
+                            stdin=subprocess.DEVNULL,
+                            capture_output=True)
     return result.returncode, turns.read_text().split()
 
 

@@ -24,6 +24,9 @@ def list_models(pattern: str | None = None,
         pretrained (bool): Only those with published weights. Defaults to
             False.
 
+    Returns:
+        list[str]: In alphabetical order.
+
     Example:
         >>> list_models('regioncl_mocov2_r50')
         ['regioncl_mocov2_r50']
