@@ -38,7 +38,7 @@ log_processor = dict(
     by_epoch=True,
     window_size=10,
     # these are averaged over the window; all else is of one iteration
-    mean_pattern=r'.*(loss|acc|time|data_time|grad_norm).*')
+    mean_pattern=r'.*(loss|acc|gap|time|data_time|grad_norm).*')
 visualizer = dict(
     type='SelfSupVisualizer',
     vis_backends=[dict(type='LocalVisBackend')],

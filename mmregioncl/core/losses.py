@@ -145,8 +145,8 @@ def region_info_nce(
 
     Returns:
         dict[str, Tensor]: For each of ``instance``, ``canvas`` and ``paste``
-        the loss of each row, and without gradient as ``*_correct`` whether
-        the positive beats every negative.
+        the loss of each row, and without gradient as ``*_gap`` the logit of
+        the positive minus that of the hardest negative.
 
     Shape:
         key: (N, D); query: (m, D); canvas, paste: (n, D); donors: (n, );
@@ -171,12 +171,12 @@ def region_info_nce(
 
     # -log e^pos / (e^pos + negatives) = softplus(log negatives - pos)
     losses = F.softplus(log_negatives - positives)  # (m + 2n, )
-    correct = positives.detach() > hardest
+    gaps = positives.detach() - hardest
     sizes = (num, composites, composites)
     terms = {}
-    for name, loss, hit in zip(('instance', 'canvas', 'paste'),
-                               losses.split(sizes), correct.split(sizes)):
-        terms[name], terms[f'{name}_correct'] = loss, hit
+    for name, loss, gap in zip(('instance', 'canvas', 'paste'),
+                               losses.split(sizes), gaps.split(sizes)):
+        terms[name], terms[f'{name}_gap'] = loss, gap
     return terms
 
 

@@ -78,7 +78,7 @@ def test_default_temperature_is_that_of_the_paper() -> None:
     torch.testing.assert_close({n: fast[n] for n in TERMS}, slow, **CLOSE)
 
 
-def test_correct_is_the_positive_before_every_negative() -> None:
+def test_gap_of_the_positive_over_the_hardest_negative() -> None:
     hits = {name: 0 for name in TERMS}
     for _ in range(20):
         rows, donors = draw(5, 2, 3)
@@ -93,9 +93,11 @@ def test_correct_is_the_positive_before_every_negative() -> None:
                 negatives = [float(anchor @ queue[:, m]) for m in range(3)]
                 if rival is not None:
                     negatives.append(float(anchor @ rival))
-                correct = float(anchor @ positive) > max(negatives)
-                assert bool(terms[f'{name}_correct'][i]) == correct
-                hits[name] += correct
+                gap = float(anchor @ positive) - max(negatives)
+                assert terms[f'{name}_gap'][i].item() == pytest.approx(
+                    gap / 0.2, abs=1e-9)
+                assert not terms[f'{name}_gap'].requires_grad
+                hits[name] += gap > 0
     assert all(10 < hit < 90 for hit in hits.values())  # of 100: both occur
 
 
@@ -109,7 +111,7 @@ def test_a_random_guess_costs_ln_of_the_choices() -> None:
         torch.testing.assert_close(
             terms[name],
             torch.full((4, ), math.log(choices), dtype=torch.float64))
-        assert not terms[f'{name}_correct'].any()  # a tie is no hit
+        assert not terms[f'{name}_gap'].any()
 
 
 @pytest.mark.parametrize('num, dim, length', SIZES)

@@ -56,7 +56,8 @@ def test_region_loss(settings: dict, temperature: float, weight: float,
         weight * (slow['canvas'].sum() + slow['paste'].sum()) / 10, rtol=1e-8,
         atol=0)
     assert set(losses) == {'loss_instance', 'loss_region', 'acc_instance',
-                           'acc_canvas', 'acc_paste'}
+                           'acc_canvas', 'acc_paste', 'gap_instance',
+                           'gap_canvas', 'gap_paste'}
 
 
 def test_accuracies_are_percentages() -> None:
@@ -70,6 +71,11 @@ def test_accuracies_are_percentages() -> None:
                                 queue)
     assert losses['acc_instance'] == 75
     assert losses['acc_canvas'] == losses['acc_paste'] == 100
+    # cosines of 1 or 0 over a negative of 0.9 or 0, at temperature 0.2
+    assert losses['gap_instance'].item() == pytest.approx(
+        (-4.5 + 5 + 5 + 0.5) / 4)
+    assert losses['gap_canvas'].item() == pytest.approx(
+        (0.5 + 5 + 5 + 0.5) / 4)
     swapped = head().region_loss(query, key[regions.donors], key, key, regions,
                                  queue)
     assert swapped['acc_canvas'] == swapped['acc_paste'] == 0

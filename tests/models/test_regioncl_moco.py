@@ -237,7 +237,8 @@ def test_what_loss_returns() -> None:
     losses = model.loss([each.float() for each in tiny_moco.draw_views(4)],
                         None)
     assert set(losses) == {'loss_instance', 'loss_region', 'acc_instance',
-                           'acc_canvas', 'acc_paste'}
+                           'acc_canvas', 'acc_paste', 'gap_instance',
+                           'gap_canvas', 'gap_paste'}
     for name, value in losses.items():
         assert value.shape == () and value.dtype == torch.float32
         assert value.requires_grad == name.startswith('loss')

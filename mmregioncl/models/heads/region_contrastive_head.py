@@ -58,20 +58,28 @@ class RegionContrastiveHead(ContrastiveHead):
 
         Returns:
             dict[str, Tensor]: The scalars ``loss_instance``,
-            ``loss_region`` = (canvas + paste) / 2 and, without gradient and
-            in percent, ``acc_instance``, ``acc_canvas``, ``acc_paste``.
+            ``loss_region`` = (canvas + paste) / 2 and, without gradient, for
+            instance, canvas and paste apart: ``gap_*``, the logit of the
+            positive minus that of the hardest negative, and ``acc_*``, in
+            percent how often that is above 0.
         """
         terms = region_info_nce(query, canvas, paste, key, regions.donors,
                                 queue, self.temperature, self.intra_negative)
         weight = self.loss.loss_weight
+        gaps = {
+            name: terms[f'{name}_gap']
+            for name in ('instance', 'canvas', 'paste') if len(terms[name])
+        }
         return dict(
             loss_instance=weight * mean_or_zero(terms['instance']),
             loss_region=weight *
             (mean_or_zero(terms['canvas']) + mean_or_zero(terms['paste'])) / 2,
             **{
-                f'acc_{name}': 100 * terms[f'{name}_correct'].float().mean()
-                for name in ('instance', 'canvas', 'paste') if len(terms[name])
-            })
+                f'acc_{name}': 100 * (gap > 0).float().mean()
+                for name, gap in gaps.items()
+            },
+            **{f'gap_{name}': gap.mean()
+               for name, gap in gaps.items()})
 
     def dense_loss(self, query: Tensor, key: Tensor, queue: Tensor) -> Tensor:
         """InfoNCE of rows against a queue, averaged.
