@@ -1,0 +1,102 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""The evidence runs: what each changes, and what the table makes of them."""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config, DictAction
+
+REPO = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPO / 'tools/benchmarks'))
+
+import evidence  # noqa: E402
+import evidence_runs  # noqa: E402
+
+RUNS = {run.name: run for run in evidence_runs.all_runs()}
+
+
+def settings(tmp_path: Path) -> argparse.Namespace:
+    return argparse.Namespace(
+        images=100, epochs=8, amp=None, work_dir=tmp_path)
+
+
+def configured(run: Any, tmp_path: Path) -> Config:
+    """The config of a run, its options through the command line's parser."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    changes = [
+        f'{key}={evidence.as_text(value)}'
+        for key, value in evidence.options(settings(tmp_path), run).items()
+    ]
+    cfg = Config.fromfile(REPO / f'configs/small/{run.config}.py')
+    cfg.merge_from_dict(
+        parser.parse_args(['--cfg-options', *changes]).cfg_options)
+    return cfg
+
+
+def test_names_and_hosts() -> None:
+    assert len(RUNS) == len(evidence_runs.all_runs())
+    for run in RUNS.values():
+        assert run.host in RUNS and not run.host.startswith('regioncl')
+        assert (REPO / f'configs/small/{run.config}.py').exists()
+
+
+@pytest.mark.parametrize('name', RUNS)
+def test_settings_arrive(name: str, tmp_path: Path) -> None:
+    """Each setting is one that the config or its algorithm has."""
+    run = RUNS[name]
+    cfg = configured(run, tmp_path)
+    epochs = round(8 * run.longer)
+    warm_up, cosine = cfg.param_scheduler
+    assert cfg.train_cfg.max_epochs == cosine.end == epochs
+    assert warm_up.end == cosine.begin == epochs - cosine.T_max
+    assert cfg.train_dataloader.dataset.max_images == 100
+    plain = Config.fromfile(REPO / f'configs/small/{run.config}.py').model
+    for key, value in run.options.items():
+        found: Any = cfg
+        for part in key.split('.'):
+            found = found[part]
+        assert found == value
+    changed = {
+        key
+        for key in cfg.model if dict(cfg.model)[key] != dict(plain).get(key)
+    }
+    assert changed == {key.split('.')[1] for key in run.options}
+
+
+def test_table(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    """Means, deviations and gains over the host with the same seed."""
+    args = settings(tmp_path)
+    host, ours = 'mocov2_r18w16_cifar10', 'regioncl_mocov2_r18w16_cifar10'
+    for name, values in ((host, {
+            0: 40.,
+            1: 42.
+    }), (ours, {
+            0: 43.,
+            1: 43.,
+            2: 49.
+    })):
+        for seed, top1 in values.items():
+            work_dir = evidence.folder(args, RUNS[name], seed)
+            log = work_dir / '1/vis_data/scalars.json'
+            log.parent.mkdir(parents=True)
+            log.write_text('{"step": 0, "knn/top1": 20.0}\n'
+                           '{"step": 1, "loss": 1.0, "time": 0.5}\n')
+            (work_dir / 'probe.json').write_text(
+                json.dumps(dict(knn_top1=top1, linear_top1=top1 + 1)))
+    evidence.folder(args, RUNS[ours], 3).mkdir()  # has not finished
+    monkeypatch.setattr(evidence, 'OUT', tmp_path / 'out')
+    evidence.write(args)
+    lines = capsys.readouterr().out.splitlines()
+    assert ('| cifar10 | mocov2 | 1.00 | 8 | 2 | 41.0 ± 1.4 |  | 42.0 ± 1.4 '
+            '|  |') in lines
+    # gains of the two seeds that both have: 3 and 1
+    assert ('| cifar10 | RegionCL on mocov2 | 1.75 | 8 | 3 | 45.0 ± 3.5 | '
+            '2.0 ± 1.4 | 46.0 ± 3.5 | 2.0 ± 1.4 |') in lines
+    written = json.loads((tmp_path / 'out/evidence.json').read_text())
+    assert [row['name'] for row in written['rows']] == [host, ours]

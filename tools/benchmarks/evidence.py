@@ -1,0 +1,236 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""Does the region term pay? Run, go on with, and tabulate what answers it.
+
+    OMP_NUM_THREADS=1 python tools/benchmarks/evidence.py --seeds 0 1 2
+    python tools/benchmarks/evidence.py --groups price --seeds 0 --minutes 120
+    python tools/benchmarks/evidence.py --table
+
+Which runs there are says evidence_runs.py. A run that is finished is not
+repeated and one that was stopped goes on, so that the command can be given
+again and again. The table stands in docs/results/evidence.md, its figures in
+evidence.json beside it.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from evidence_runs import Run, all_runs
+from machine import describe
+
+REPO = Path(__file__).resolve().parents[2]
+OUT = REPO / 'docs/results'
+WARM_UP = 2  # epochs; without it RegionCL-M may end in a constant output
+GROUPS = dict(
+    twins='RegionCL against its hosts',
+    ablation='RegionCL-M with one thing changed',
+    price='RegionCL-M for less')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--groups', nargs='+', default=list(GROUPS),
+                        choices=list(GROUPS))  # yapf: disable
+    parser.add_argument('--only', nargs='+', help='names of runs')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0])
+    parser.add_argument(
+        '--epochs', type=int, default=15, help='of the hosts; default 15')
+    parser.add_argument(
+        '--images', type=int, default=10000, help='of the training set')
+    parser.add_argument('--amp', choices=['bf16'], help='faster on some CPUs')
+    parser.add_argument(
+        '--minutes', type=float, help='start no run after so many minutes')
+    parser.add_argument(
+        '--work-dir', type=Path, default=REPO / 'work_dirs/evidence')
+    parser.add_argument(
+        '--table', action='store_true', help='tabulate, run nothing')
+    return parser.parse_args()
+
+
+def budget(args: argparse.Namespace) -> str:
+    """Names the folder, so that runs of two budgets never mix."""
+    return f'{args.images}x{args.epochs}{"-" + args.amp if args.amp else ""}'
+
+
+def folder(args: argparse.Namespace, run: Run, seed: int) -> Path:
+    return args.work_dir / budget(args) / f'{run.name}-seed{seed}'
+
+
+def options(args: argparse.Namespace, run: Run) -> dict[str, Any]:
+    """What a run changes in its config: budget, then its own settings."""
+    epochs = round(args.epochs * run.longer)
+    return {
+        'train_dataloader.dataset.max_images': args.images,
+        'train_cfg.max_epochs': epochs,
+        'train_cfg.val_interval': max(1, epochs // 5),
+        'param_scheduler.0.end': WARM_UP,
+        'param_scheduler.1.begin': WARM_UP,
+        'param_scheduler.1.end': epochs,
+        'param_scheduler.1.T_max': epochs - WARM_UP,
+    } | run.options
+
+
+def as_text(value: Any) -> str:
+    """A value as ``--cfg-options`` reads it."""
+    if isinstance(value, list):
+        return '[' + ','.join(map(str, value)) + ']'
+    return str(value)
+
+
+def train(args: argparse.Namespace, run: Run, seed: int) -> None:
+    """Train from where it stopped, then evaluate frozen features."""
+    work_dir = folder(args, run, seed)
+    if (work_dir / 'probe.json').exists():
+        return
+    config = f'configs/small/{run.config}.py'
+    changes = [f'{k}={as_text(v)}' for k, v in options(args, run).items()]
+    command = [
+        sys.executable, 'tools/train.py', config, '--resume', '--work-dir',
+        str(work_dir), '--seed',
+        str(seed)
+    ]
+    command += ['--amp', args.amp] if args.amp else []
+    print(f'== {work_dir.name}', flush=True)
+    subprocess.run([*command, '--cfg-options', *changes], cwd=REPO, check=True)
+    checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
+    subprocess.run([
+        sys.executable, 'tools/benchmarks/classification/probe.py', config,
+        checkpoint, '--out',
+        str(work_dir / 'probe.json')
+    ],
+                   cwd=REPO,
+                   check=True)
+
+
+def figures(work_dir: Path) -> dict[str, float] | None:
+    """What a finished run gave, or None."""
+    probe = work_dir / 'probe.json'
+    if not probe.exists():
+        return None
+    found = json.loads(probe.read_text())
+    records = [
+        json.loads(line)
+        for log in sorted(work_dir.glob('*/vis_data/scalars.json'))
+        for line in log.read_text().splitlines()
+    ]
+    steps = [r['time'] for r in records if 'loss' in r]
+    random = [r['knn/top1'] for r in records if 'knn/top1' in r][0]
+    return dict(
+        knn=found['knn_top1'],
+        linear=found['linear_top1'],
+        knn_random=random,
+        step_seconds=statistics.median(steps))
+
+
+def collect(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """A row per run that has finished with at least one seed."""
+    rows = []
+    for run in all_runs():
+        seeds = {}
+        for work_dir in sorted((args.work_dir / budget(args)).glob(
+                f'{run.name}-seed*')):  # yapf: disable
+            found = figures(work_dir)
+            if found is not None:
+                seeds[int(work_dir.name.rsplit('seed', 1)[1])] = found
+        if seeds:
+            rows.append(
+                dict(
+                    name=run.name,
+                    group=run.group,
+                    data=run.config.rsplit('_', 1)[1],
+                    label=run.label,
+                    host=run.host,
+                    cost=float(run.cost),
+                    epochs=round(args.epochs * run.longer),
+                    seeds=seeds))
+    return rows
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation."""
+    if not values:
+        return ''
+    mean = statistics.fmean(values)
+    if len(values) == 1:
+        return f'{mean:.1f}'
+    return f'{mean:.1f} ± {statistics.stdev(values):.1f}'
+
+
+def tabulate(rows: list[dict[str, Any]]) -> str:
+    """Markdown, one table per question."""
+    hosts = {row['name']: row['seeds'] for row in rows}
+    text = []
+    for group, title in GROUPS.items():
+        chosen = [row for row in rows if row['group'] == group]
+        if not chosen:
+            continue
+        text += [
+            f'### {title}', '',
+            '| data | run | passes | epochs | seeds | k-NN | over its host '
+            '| linear | over its host |',
+            '|---|---|---|---|---|---|---|---|---|'
+        ]
+        for row in chosen:
+            cells = [
+                row['data'], row['label'],
+                f'{float(Fraction(row["cost"]).limit_denominator(64)):.2f}',
+                str(row['epochs']),
+                str(len(row['seeds']))
+            ]
+            host = hosts.get(row['host'], {})
+            shared = [s for s in row['seeds'] if s in host]
+            for name in ('knn', 'linear'):
+                cells.append(spread([f[name] for f in row['seeds'].values()]))
+                gains = [row['seeds'][s][name] - host[s][name] for s in shared]
+                same = row['name'] == row['host']
+                cells.append('' if same else spread(gains))
+            text.append('| ' + ' | '.join(cells) + ' |')
+        text.append('')
+    return '\n'.join(text)
+
+
+def write(args: argparse.Namespace) -> None:
+    rows = collect(args)
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / 'evidence.json').write_text(
+        json.dumps(
+            dict(machine=describe('cpu'), budget=budget(args), rows=rows),
+            indent=1) + '\n')
+    page, begin, end = OUT / 'evidence.md', '<!-- table -->', '<!-- end -->'
+    old = page.read_text() if page.exists() else f'{begin}\n{end}\n'
+    head, rest = old.split(begin, 1)
+    table = tabulate(rows)
+    page.write_text(f'{head}{begin}\n\n{table}\n{end}{rest.split(end, 1)[1]}')
+    print(table)
+
+
+def main() -> None:
+    args = parse_args()
+    start = time.monotonic()
+    wanted = [
+        run for run in all_runs() if run.group in args.groups and (
+            args.only is None or run.name in args.only)
+    ]
+    if args.only and len(wanted) < len(set(args.only)):
+        sys.exit('--only: there is no run '
+                 f'{sorted(set(args.only) - {run.name for run in wanted})}; '
+                 f'there are {[run.name for run in all_runs()]}')
+    for seed in [] if args.table else args.seeds:
+        for run in wanted:
+            minutes = (time.monotonic() - start) / 60
+            if args.minutes is None or minutes < args.minutes:
+                train(args, run, seed)
+    write(args)
+
+
+if __name__ == '__main__':
+    main()
