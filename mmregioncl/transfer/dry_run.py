@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any, Callable
 
 CLASSES = ('ball', 'car', 'chair', 'house', 'mug', 'ring', 'star', 'tree')
-KINDS = dict(CocoDataset='coco', CityscapesDataset='cityscapes')
+# Data sets of the benchmarks, and which layout of the scenes replaces them
+KINDS = {
+    'CocoDataset': 'coco',
+    'CityscapesDataset': 'cityscapes',
+    'mmselfsup.ImageFolder': 'folders',
+}
 SHRINK = 8  # Cityscapes' 2048 x 1024 becomes the demo data's 256 x 128
 SIZES = ('scale', 'scales', 'crop_size', 'size')
 # Counts that cost time and change no path through the code: at most so many
@@ -25,9 +30,10 @@ def make_dry(cfg: Any, demo: str, iterations: int = 2) -> None:
     eighth, and counts a handful.
 
     Args:
-        cfg (mmengine.Config): Config of a detector or segmentor on COCO or
-            Cityscapes; changed in place.
-        demo (str): Folder that holds coco/ and cityscapes/.
+        cfg (mmengine.Config): Config of a detector on COCO or Cityscapes, a
+            segmentor on Cityscapes, or a classifier on class folders; changed
+            in place.
+        demo (str): Folder that holds coco/, cityscapes/ and folders/.
         iterations (int): To train; as many images are evaluated.
             Defaults to 2.
 
@@ -47,7 +53,7 @@ def make_dry(cfg: Any, demo: str, iterations: int = 2) -> None:
             f'tools/dataset_converters/make_demo_data.py {demo}')
     _visit(cfg._cfg_dict, lambda part: _redirect(part, kind, root, cfg))
     _visit(cfg._cfg_dict, _reduce)
-    if kind == 'coco':
+    if kind != 'cityscapes':
         _visit(cfg.model, _set_classes)
     for split in ('train', 'val', 'test'):
         loader = cfg[f'{split}_dataloader']
@@ -56,7 +62,11 @@ def make_dry(cfg: Any, demo: str, iterations: int = 2) -> None:
     cfg.train_dataloader.batch_size = 2
     for split in ('val', 'test'):
         cfg[f'{split}_dataloader'].dataset.indices = iterations
-    cfg.train_cfg.update(max_iters=iterations, val_interval=iterations)
+    if 'max_iters' in cfg.train_cfg:
+        cfg.train_cfg.update(max_iters=iterations, val_interval=iterations)
+    else:
+        cfg.train_cfg.update(max_epochs=1, val_interval=1)
+        cfg.train_dataloader.dataset.indices = 2 * iterations
     cfg.default_hooks.logger.interval = 1
 
 
@@ -81,6 +91,9 @@ def _redirect(part: dict, kind: str, root: Path, cfg: Any) -> None:
             metainfo=dict(classes=CLASSES),
             ann_file=f'annotations/instances_{split}.json',
             data_prefix=dict(img=f'images/{split}/'))
+    if name == 'mmselfsup.ImageFolder':
+        split = 'val' if part.get('test_mode') else 'train'
+        part.update(data_prefix=split, ann_file='')
     if name == 'CocoMetric':
         stem = 'instancesonly_filtered_gtFine' if (
             kind == 'cityscapes') else 'instances'
@@ -101,7 +114,9 @@ def _reduce(part: dict) -> None:
 
 
 def _smaller(size: Any) -> Any:
-    """Pairs of pixels, alone or in a list; nothing else has such names."""
+    """A side or a pair of sides in pixels, alone or in a list."""
+    if isinstance(size, int):  # a few are anchors' scales
+        return size // SHRINK if size > 64 else size
     if isinstance(size, (list, tuple)) and size:
         if isinstance(size[0], (list, tuple)):
             return [_smaller(each) for each in size]
@@ -111,5 +126,5 @@ def _smaller(size: Any) -> Any:
 
 
 def _set_classes(part: dict) -> None:
-    if part.get('num_classes') == 80:
+    if part.get('num_classes', 1) > 1:
         part['num_classes'] = len(CLASSES)

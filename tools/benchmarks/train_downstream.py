@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 REPO = Path(__file__).resolve().parents[2]
 if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
@@ -60,8 +61,20 @@ def main() -> None:
     except (OSError, ValueError) as error:
         parser.exit(2, f'{parser.prog}: {error}\n')
 
+    from mmengine.hooks import Hook
     from mmengine.runner import Runner
-    Runner.from_cfg(cfg).train()
+
+    class LastEvaluation(Hook):
+        step = -1
+
+        def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
+            self.step = runner.iter
+
+    runner, last = Runner.from_cfg(cfg), LastEvaluation()
+    runner.register_hook(last)
+    runner.train()
+    if runner.val_loop is not None and last.step < runner.iter:
+        runner.val()  # it had been stopped between training and evaluation
 
 
 if __name__ == '__main__':

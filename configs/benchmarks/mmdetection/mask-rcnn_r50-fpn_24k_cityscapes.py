@@ -9,6 +9,9 @@ _base_ = [
     './_base_/mask-rcnn_r50-fpn.py', './_base_/cityscapes_instance.py',
     './_base_/schedule_90k.py', './_base_/default_runtime.py'
 ]
+custom_imports = dict(imports=[
+    'mmregioncl.transfer', 'mmregioncl.transfer.cityscapes_evaluation'
+])
 model = dict(
     roi_head=dict(
         bbox_head=dict(num_classes=8), mask_head=dict(num_classes=8)))

@@ -1,27 +1,13 @@
 #!/usr/bin/env bash
-# The same through `mim train mmdet`, for those who have mim.
+# Fine-tune a detector through `mim train mmdet` (pip install openmim).
 #
 #     tools/benchmarks/mmdetection/mim_dist_train.sh CONFIG WEIGHTS GPUS \
-#         [KEY=VALUE ...] [arguments of mmdet's train.py]
-#
-# CONFIG is a path here. WEIGHTS needs `backbone.` before its keys: a training
-# checkpoint of ours or of MMSelfSup, or what tools/export.py writes; the other
-# scripts find the backbone wherever it is.
-if [ $# -lt 3 ]; then
-    echo "usage: $0 CONFIG WEIGHTS GPUS [KEY=VALUE ...]" \
-        "[arguments of mmdet's train.py]" >&2
-    exit 2
-fi
-WEIGHTS=$(realpath "$2")
-OPTIONS=("model.backbone.init_cfg.checkpoint=$WEIGHTS")
+#         [KEY=VALUE ...]
+OPTIONS=("${@:4}")
 case $1 in
     *c4*)  # res5 is in the RoI head
-        OPTIONS+=("model.roi_head.shared_head.init_cfg.checkpoint=$WEIGHTS")
-        ;;
+        FILE=$(realpath "$2")
+        OPTIONS=("model.roi_head.shared_head.init_cfg.checkpoint=$FILE"
+            "${OPTIONS[@]}") ;;
 esac
-REPO=$(cd "$(dirname "$0")/../../.." && pwd)
-PYTHONPATH="$REPO${PYTHONPATH:+:$PYTHONPATH}" \
-exec mim train mmdet "$1" \
-    --launcher pytorch \
-    --gpus "$3" \
-    --cfg-options "${OPTIONS[@]}" "${@:4}"
+exec "$(dirname "$0")/../mim_train.sh" mmdet "${@:1:3}" "${OPTIONS[@]}"
