@@ -18,14 +18,14 @@ def seed_streams(*key: int, devices: bool = True) -> None:
 
     Args:
         key (int): One or more numbers, 0 or more, such as seed, rank and
-            iteration.
+            iteration. Zeros at the end make no difference.
         devices (bool): Whether to restart those of the GPUs too.
             Defaults to True.
     """
-    words = np.random.SeedSequence(key).generate_state(6)
+    words = np.random.SeedSequence(key).generate_state(5)
     random.seed(int(words[0]) << 32 | int(words[1]))
-    np.random.seed(words[2:4])
-    seed = int(words[4]) << 32 | int(words[5])
+    np.random.seed(int(words[2]))
+    seed = int(words[3]) << 32 | int(words[4])
     if devices:
         torch.manual_seed(seed)
     else:

@@ -166,21 +166,31 @@ def finish(cfg: dict, log: Path, prepare: Any = None) -> None:
         raise RuntimeError(f'ended with {code}:\n{log.read_text()[-4000:]}')
 
 
+def finish_ranks(cfg: dict, world: int, log: Path,
+                 prepare: Any = None) -> None:
+    """Let a run of several processes come to its end."""
+    codes = [wait(pid) for pid in fork_ranks(cfg, world, log, prepare)]
+    if any(codes):
+        texts = [log.with_suffix(f'.{rank}').read_text()[-3000:]
+                 for rank in range(world)]
+        raise RuntimeError(f'ended with {codes}:\n' + '\n'.join(texts))
+
+
 def fork_ranks(cfg: dict, world: int, log: Path,
-               function: Callable[..., Any] = train) -> list[int]:
-    """The same in several gloo processes."""
+               prepare: Callable[[], None] | None = None) -> list[int]:
+    """The same run in several gloo processes; their ids, by rank."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
     return [
-        fork(_as_rank, rank, world, port, function, cfg | dict(
-            launcher='pytorch'), log=log.with_suffix(f'.{rank}'))
+        fork(_as_rank, rank, world, port, cfg | dict(launcher='pytorch'),
+             prepare, log=log.with_suffix(f'.{rank}'))
         for rank in range(world)
     ]
 
 
-def _as_rank(rank: int, world: int, port: int, function: Callable[..., Any],
-             cfg: dict) -> None:
+def _as_rank(rank: int, world: int, port: int, cfg: dict,
+             prepare: Callable[[], None] | None) -> None:
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
@@ -188,7 +198,19 @@ def _as_rank(rank: int, world: int, port: int, function: Callable[..., Any],
         MASTER_ADDR='127.0.0.1',
         MASTER_PORT=str(port),
         GLOO_SOCKET_IFNAME='lo')
-    function(cfg)
+    train(cfg, prepare)
+
+
+def tell_steps(pipe: int) -> None:
+    """Write a letter at the beginning of each training step."""
+    from mmregioncl.engine import ResumableTrainLoop
+    run_iter = ResumableTrainLoop.run_iter
+
+    def told(self: Any, *args: Any) -> None:
+        os.write(pipe, b's')
+        run_iter(self, *args)
+
+    ResumableTrainLoop.run_iter = told
 
 
 def state(work_dir: Path, name: str = 'epoch_3.pth') -> dict:

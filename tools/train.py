@@ -4,6 +4,9 @@
     python tools/train.py configs/regioncl_mocov2_r50.py
     tools/dist_train.sh configs/regioncl_mocov2_r50.py 8
     python tools/train.py regioncl_mocov2_r50 --resume --amp bf16
+
+Told to stop by SIGTERM or SIGUSR1, it saves and ends with 75; the same command
+with --resume goes on (docs/reliability.md).
 """
 from __future__ import annotations
 

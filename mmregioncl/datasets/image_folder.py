@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
@@ -11,9 +12,11 @@ import torch
 from mmengine.dataset import BaseDataset
 from PIL import UnidentifiedImageError
 from PIL.Image import DecompressionBombError
+from torch.utils.data import get_worker_info
 
 from mmregioncl.compat import apply_compat
 from mmregioncl.random_streams import kept_random_state, seed_streams
+from .folder_settings import check_folder_settings
 from .image_header import check_header
 from .image_listing import (IMAGE_EXTENSIONS, find_images, missing_images,
                             read_image_list)
@@ -92,19 +95,20 @@ class ImageFolder(BaseDataset):
                  max_pixels: int = 89478485,
                  pipeline: Sequence[dict | Callable] = (),
                  **kwargs: Any) -> None:
+        check_folder_settings(
+            data_root=data_root,
+            ann_file=ann_file,
+            data_prefix=data_prefix,
+            with_label=with_label,
+            classes=classes,
+            extensions=extensions,
+            max_images=max_images,
+            max_skipped_share=max_skipped_share,
+            max_pixels=max_pixels)
         if isinstance(extensions, str):
             extensions = (extensions, )
         if isinstance(data_prefix, str):
             data_prefix = dict(img_path=data_prefix)
-        if not 0 <= max_skipped_share <= 1:
-            raise ValueError('ImageFolder.max_skipped_share must be a share '
-                             f'between 0 and 1, got {max_skipped_share!r}')
-        if max_images is not None and max_images < 1:
-            raise ValueError('ImageFolder.max_images must be at least 1 or '
-                             f'None for all, got {max_images!r}')
-        if not isinstance(max_pixels, int) or max_pixels < 1:
-            raise ValueError('ImageFolder.max_pixels must be a number of '
-                             f'pixels, at least 1, got {max_pixels!r}')
         self.with_label = with_label
         self.extensions = tuple(extensions)
         self.max_images = max_images
@@ -239,8 +243,10 @@ class ImageFolder(BaseDataset):
         seed, epoch = self._views.tolist()
         if epoch < 0:
             return super().__getitem__(idx)
-        with kept_random_state():
-            seed_streams(seed, epoch, int(idx) % len(self), devices=False)
+        # nobody else draws from the streams of a worker
+        with nullcontext() if get_worker_info() else kept_random_state():
+            # 1: not the streams of the training loop
+            seed_streams(seed, 1, epoch, int(idx) % len(self), devices=False)
             return super().__getitem__(idx)
 
     def prepare_data(self, idx: int) -> Any:

@@ -33,12 +33,8 @@ def tell(pipe: int) -> None:
     leaves one that is cut short.
     """
     from mmengine.fileio import LocalBackend
-    from mmengine.model import BaseModel
-    step, replace = BaseModel.train_step, os.replace
-
-    def told_step(self: Any, *args: Any, **kwargs: Any) -> Any:
-        os.write(pipe, STEP)
-        return step(self, *args, **kwargs)
+    replace = os.replace
+    forked_runs.tell_steps(pipe)
 
     def told_replace(*args: Any) -> None:
         os.write(pipe, RENAMING)
@@ -54,8 +50,7 @@ def tell(pipe: int) -> None:
                 file.write(content[start:start + size])
                 file.flush()
 
-    BaseModel.train_step, os.replace = told_step, told_replace
-    LocalBackend.put = slow_put
+    os.replace, LocalBackend.put = told_replace, slow_put
 
 
 def killed(cfg: dict, log: Path, until: Callable[[bytes], bool],

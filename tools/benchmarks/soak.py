@@ -105,7 +105,10 @@ def live(work_dir: Path, life: int, seconds: float, end: int,
             left processes behind.
     """
     begun, run = time.time(), start(work_dir)
-    while time.time() - begun < seconds:
+    starts = _count(work_dir, 'Checkpoints will be saved')
+    # before it trains, a signal ends it without a word
+    while (time.time() - begun < seconds
+           or _count(work_dir, 'Checkpoints will be saved') == starts):
         time.sleep(PERIOD)
         if run.poll() is not None:
             raise RuntimeError(f'life {life} ended with {run.returncode}; see '
@@ -126,6 +129,10 @@ def live(work_dir: Path, life: int, seconds: float, end: int,
         seconds=round(time.time() - begun),
         iterations=_last(work_dir, r'_iter_(\d+)|iter: (\d+)'),
         resumed=_last(work_dir, r'resumed epoch: \d+, iter: (\d+)'))
+
+
+def _count(work_dir: Path, text: str) -> int:
+    return (work_dir / 'console.log').read_text(errors='replace').count(text)
 
 
 def _last(work_dir: Path, pattern: str) -> int:

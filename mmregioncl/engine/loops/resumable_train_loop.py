@@ -81,7 +81,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             idx (int): Number of the batch in the epoch.
             data_batch (Sequence[dict]): The batch.
         """
-        seed_streams(self._seed, get_rank(), self._iter)
+        # 2: not the streams of the data, see ImageFolder
+        seed_streams(self._seed, 2, get_rank(), self._iter)
         super().run_iter(idx, data_batch)
 
     def _batches(self, done: int) -> Iterator[Any]:
