@@ -1,0 +1,102 @@
+# Copyright (c) mmregioncl contributors. All rights reserved.
+"""The launch scripts of classifiers, segmentors and pose estimators: what
+they start."""
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+FOLDERS = dict(classification='mmcls', mmsegmentation='mmseg', mmpose='mmpose')
+
+
+@pytest.fixture
+def start(repo_root: Path, tmp_path: Path) -> Callable[..., Any]:
+    """Starts a script beside programs that only print their arguments."""
+    for name in ('python', 'mim', 'srun'):
+        path = tmp_path / name
+        path.write_text(f'#!/bin/sh\necho "<{name}>"\n'
+                        'for a in "$@"; do echo "<$a>"; done\n')
+        path.chmod(0o755)
+
+    def run(folder: str, script: str, *words: str, **env: str) -> Any:
+        done = subprocess.run(
+            [str(repo_root / 'tools/benchmarks' / folder / script), *words],
+            env=dict(
+                os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}', **env),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True)
+        lines = [line[1:-1] for line in done.stdout.splitlines()]
+        return done.returncode, lines, done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_every_form(start: Any, folder: str, tmp_path: Path) -> None:
+    code, words, _ = start(folder, 'train.sh', 'a b.py', 'w.pth', '--amp')
+    assert code == 0 and words[0] == 'python'
+    assert Path(words[1]).resolve().name == 'train_downstream.py'
+    assert Path(words[1]).is_file()
+    assert words[2:] == ['a b.py', 'w.pth', '--amp']
+
+    code, words, _ = start(
+        folder,
+        'dist_train.sh',
+        'a b.py',
+        'w.pth',
+        '4',
+        '--seed',
+        '1',
+        PORT='123',
+        NNODES='2')
+    assert code == 0
+    assert words[:4] == ['python', '-m', 'torch.distributed.run', '--nnodes=2']
+    assert {'--nproc_per_node=4', '--master_port=123'} <= set(words)
+    assert Path(words[-7]).is_file()
+    assert Path(words[-7]).name == 'train_downstream.py'
+    assert words[-6:] == [
+        'a b.py', 'w.pth', '--launcher', 'pytorch', '--seed', '1'
+    ]
+
+    code, words, _ = start(folder, 'dist_test.sh', 'a b.py', 'w.pth', '2')
+    assert code == 0 and '--nproc_per_node=2' in words
+    assert Path(words[-5]).name == 'test_downstream.py'
+    assert Path(words[-5]).is_file()
+    assert words[-4:] == ['a b.py', 'w.pth', '--launcher', 'pytorch']
+
+    code, words, _ = start(
+        folder,
+        'slurm_train.sh',
+        'part',
+        'a job',
+        'a b.py',
+        'w.pth',
+        '--amp',
+        GPUS='4')
+    assert code == 0 and words[0] == 'srun'
+    assert {'--job-name=a job', '--ntasks=4', '--gres=gpu:4'} <= set(words)
+    assert words[-5:] == ['a b.py', 'w.pth', '--launcher', 'slurm', '--amp']
+
+    code, words, _ = start(folder, 'mim_dist_train.sh', 'a b.py', 'w.pth', '2',
+                           'x=1')
+    assert code == 0
+    assert words == [
+        'mim', 'train', FOLDERS[folder], 'a b.py', '--launcher', 'pytorch',
+        '--gpus', '2', '--cfg-options',
+        f'model.backbone.init_cfg.checkpoint={tmp_path / "w.pth"}', 'x=1'
+    ]
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
+@pytest.mark.parametrize(
+    'script',
+    ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'mim_dist_train.sh'])
+def test_usage(start: Any, folder: str, script: str) -> None:
+    code, words, error = start(folder, script, 'x')
+    assert code == 2 and not words
+    assert error.startswith('usage: ')
