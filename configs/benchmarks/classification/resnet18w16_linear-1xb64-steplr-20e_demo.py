@@ -28,6 +28,8 @@ train_dataloader = dict(
 val_dataloader = dict(
     num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
+# lr 30 suits ResNet-50's features; those of this small network are longer.
+optim_wrapper = dict(optimizer=dict(lr=1.))
 param_scheduler = [
     dict(type='MultiStepLR', by_epoch=True, milestones=[12, 16], gamma=0.1)
 ]

@@ -18,13 +18,7 @@ optim_wrapper = dict(
         momentum=0.9,
         weight_decay=0.))
 param_scheduler = [
-    dict(
-        _delete_=True,
-        type='CosineAnnealingLR',
-        by_epoch=True,
-        begin=0,
-        end=90,
-        T_max=90)
+    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=90, T_max=90)
 ]
 train_cfg = dict(max_epochs=90)
 auto_scale_lr = dict(base_batch_size=4096)
