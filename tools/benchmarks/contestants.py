@@ -139,7 +139,7 @@ class Contestant:
         """
         self.step()  # the state of the optimiser is there from now on
         held = held_by(self.model, self.optimizer, self.batch)
-        figures: dict[str, Any] = dict(count(self.step, held))
+        figures: dict[str, Any] = dict(count(self.step, held, self.kind))
         figures['source'] = 'bytes of live tensors'
         del held
         if self.settings.compile:

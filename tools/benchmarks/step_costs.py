@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 
 class PeakMemory(TorchDispatchMode):
@@ -62,23 +62,71 @@ class PeakMemory(TorchDispatchMode):
         self._alive[place] = weakref.ref(storage, freed)
 
 
-def count(step: Callable[[], Any], held: Iterable[Tensor]) -> dict[str, int]:
+class Operations(TorchDispatchMode):
+    """Arithmetic and traffic of every operation that would launch a kernel.
+
+    Traffic is each operand and each result once: what an operation without
+    caches and without second looks would read and write.
+
+    Args:
+        kind (str): Type of the device; what runs elsewhere is not counted.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.each: list[tuple[str, int, int]] = []  # name, flops, bytes
+
+    def __torch_dispatch__(self,
+                           func: Any,
+                           types: Any,
+                           args: Any = (),
+                           kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        name = func.overloadpacket.__name__
+        if func.is_view or 'empty' in name or name == 'detach':
+            return out
+        moved = sum(sizes(
+            (args, kwargs), self.kind)) + sum(sizes(out, self.kind))
+        count_flops = flop_registry.get(func.overloadpacket)
+        flops = count_flops(*args, **kwargs, out_val=out) if count_flops else 0
+        if moved:
+            self.each.append((name, flops, moved))
+        return out
+
+
+def sizes(tree: Any, kind: str) -> list[int]:
+    """Bytes of each tensor in nested containers that is on such a device."""
+    tensors = {
+        id(leaf): leaf
+        for leaf in tree_leaves(tree)
+        if isinstance(leaf, Tensor) and leaf.device.type == kind
+    }
+    return [each.numel() * each.element_size() for each in tensors.values()]
+
+
+def count(step: Callable[[], Any], held: Iterable[Tensor],
+          kind: str) -> dict[str, int]:
     """Count one step while it is taken.
 
     Args:
         step (Callable): Forward, backward and optimiser.
         held (Iterable[Tensor]): See :class:`PeakMemory`.
+        kind (str): Type of the device.
 
     Returns:
         dict[str, int]: ``flops``: two per multiplication and addition of
         convolutions and matrix products, of the forward and the backward
         pass; all else is left out. ``held`` and ``peak``: bytes.
     """
-    memory = PeakMemory(held)
-    with memory, FlopCounterMode(display=False) as arithmetic:
+    memory, operations = PeakMemory(held), Operations(kind)
+    with memory, operations:
         step()
     return dict(
-        flops=arithmetic.get_total_flops(), held=memory.held, peak=memory.peak)
+        flops=sum(flops for _, flops, _ in operations.each),
+        held=memory.held,
+        peak=memory.peak)
 
 
 def held_by(model: torch.nn.Module, optimizer: torch.optim.Optimizer,

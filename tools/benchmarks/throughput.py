@@ -55,6 +55,15 @@ def race(contestants: dict[str, Contestant], warmup: int,
     return figures
 
 
+def flat(method: str, figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """One row: what was measured of each contestant, side by side."""
+    row: dict[str, Any] = dict(method=method)
+    for name, each in figures.items():
+        row.update({f'{name}_{key}': value for key, value in each.items()})
+        row[f'{name}_peak_gb'] = each['peak'] / 1e9
+    return row
+
+
 def against_host(method: str, settings: Settings,
                  args: argparse.Namespace) -> dict[str, Any]:
     """Host, RegionCL and the supervised yardstick in turn."""
@@ -66,9 +75,8 @@ def against_host(method: str, settings: Settings,
          for side in sides}, args.warmup, args.repeats)
     host, ours = figures['host'], figures['regioncl']
     theirs, mine = PASSES[method]
-    row = dict(
-        method=method,
-        figures=figures,
+    row = flat(method, figures)
+    row.update(
         ratio=ours['seconds'] / host['seconds'],
         cpu_ratio=ours['cpu_seconds'] / host['cpu_seconds'],
         flops_ratio=ours['flops'] / host['flops'],
@@ -87,59 +95,51 @@ def against_host(method: str, settings: Settings,
 def against_plain(method: str, settings: Settings,
                   args: argparse.Namespace) -> dict[str, Any]:
     """RegionCL in the fast settings against itself in plain fp32."""
+    slow = dataclasses.replace(
+        settings, precision='fp32', channels_last=False, compile=False)
     figures = race(
         dict(
-            plain=Contestant(
-                method, 'regioncl',
-                dataclasses.replace(
-                    settings,
-                    precision='fp32',
-                    channels_last=False,
-                    compile=False)),
+            plain=Contestant(method, 'regioncl', slow),
             fast=Contestant(method, 'regioncl', settings)), args.warmup,
         args.repeats)
     plain, fast = figures['plain'], figures['fast']
     return dict(
-        method=method,
-        figures=figures,
+        flat(method, figures),
         speedup=plain['seconds'] / fast['seconds'],
         cpu_speedup=plain['cpu_seconds'] / fast['cpu_seconds'],
         peak_ratio=fast['peak'] / plain['peak'])
 
 
-# heading, and where in a row the column finds its figure
+# heading, and the figure of a row
 HOST_COLUMNS = [
     ('method', '{method}'),
-    ('host s', '{figures[host][seconds]:.3f}'),
-    ('RegionCL s', '{figures[regioncl][seconds]:.3f}'),
+    ('host s', '{host_seconds:.3f}'),
+    ('RegionCL s', '{regioncl_seconds:.3f}'),
     ('ratio', '{ratio:.3f}'),
     ('ratio of CPU time', '{cpu_ratio:.3f}'),
     ('FLOPs counted', '{flops_ratio:.3f}'),
     ('passes', '{passes_ratio:.3f}'),
     ('ratio over FLOPs', '{over_arithmetic:.3f}'),
-    ('images/s', '{figures[regioncl][images_per_second]:.2f}'),
+    ('images/s', '{regioncl_images_per_second:.2f}'),
     ('of 3/passes of supervised', '{of_supervised:.3f}'),
     ('by CPU time', '{of_supervised_cpu:.3f}'),
-    ('peak GB', '{figures[regioncl][peak_gb]:.2f}'),
+    ('peak GB', '{regioncl_peak_gb:.2f}'),
     ('over host', '{peak_ratio:.2f}'),
 ]
 FAST_COLUMNS = [
     ('method', '{method}'),
-    ('plain s', '{figures[plain][seconds]:.3f}'),
-    ('fast s', '{figures[fast][seconds]:.3f}'),
+    ('plain s', '{plain_seconds:.3f}'),
+    ('fast s', '{fast_seconds:.3f}'),
     ('speed-up', '{speedup:.2f}'),
     ('of CPU time', '{cpu_speedup:.2f}'),
-    ('images/s', '{figures[fast][images_per_second]:.2f}'),
-    ('peak GB', '{figures[fast][peak_gb]:.2f}'),
+    ('images/s', '{fast_images_per_second:.2f}'),
+    ('peak GB', '{fast_peak_gb:.2f}'),
     ('over plain', '{peak_ratio:.2f}'),
 ]
 
 
 def table(rows: list[dict[str, Any]], columns: list[tuple[str, str]]) -> str:
     """The rows in Markdown; columns that no row has are left out."""
-    for row in rows:
-        for each in row['figures'].values():
-            each['peak_gb'] = each['peak'] / 1e9
     kept = [(head, cell) for head, cell in columns
             if 'supervised' not in cell or 'of_supervised' in rows[0]]
     lines = [[head for head, _ in kept], ['---'] * len(kept)]
@@ -193,7 +193,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--profile', type=int, metavar='ROWS',
         help='also print what our step spends its time on')  # yapf: disable
-    parser.add_argument('--json', help='also write the figures to this file')
+    parser.add_argument('--json', help='also write the rows to this file')
     args = parser.parse_args()
     if args.fast:
         args.precision, args.channels_last = 'bf16', True
@@ -217,25 +217,27 @@ def main() -> None:
     compare = against_plain if args.fast else against_host
     rows = [compare(method, settings, args) for method in args.methods]
     machine = describe(args.device)
-    ours = rows[0]['figures']['fast' if args.fast else 'regioncl']
+    for row in rows:
+        row.update(machine=machine, settings=str(settings), batch=args.batch)
+    ours = 'fast' if args.fast else 'regioncl'
+    row = rows[0]
     print(f'{machine}; ResNet-{args.depth}'
           f'{f" of width {args.width}" if args.width != 64 else ""}, '
           f'{args.size} px, batch {args.batch}, queue {args.queue}; '
-          f'{settings}; median of {args.repeats}; memory: {ours["source"]}')
+          f'{settings}; median of {args.repeats}; memory: '
+          f'{row[f"{ours}_source"]}')
     print(table(rows, FAST_COLUMNS if args.fast else HOST_COLUMNS))
-    tflops = ours['flops'] / ours['seconds'] / 1e12
+    flops = row[f'{ours}_flops']
+    tflops = flops / row[f'{ours}_seconds'] / 1e12
     share = (f', {tflops / args.peak_tflops:.1%} of {args.peak_tflops:g}'
              if args.peak_tflops else '')
-    print(f'{args.methods[0]}: {ours["flops"] / args.batch / 1e9:.1f} GFLOP '
+    print(f'{args.methods[0]}: {flops / args.batch / 1e9:.1f} GFLOP '
           f'per image, {tflops:.2f} TFLOP/s{share}')
     if args.profile:
         print(profile(Contestant(args.methods[0], 'regioncl', settings),
                       args.profile))  # yapf: disable
     if args.json:
-        Path(args.json).write_text(
-            json.dumps(
-                dict(machine=machine, **vars(args), rows=rows), indent=2) +
-            '\n')
+        Path(args.json).write_text(json.dumps(rows, indent=1) + '\n')
 
 
 if __name__ == '__main__':

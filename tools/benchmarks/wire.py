@@ -101,21 +101,18 @@ def report(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
           f'ResNet-{args.depth}; median of {args.repeats}')
     print('| run | MB received | in images of a rank | over host | s per '
           'step | CPU s of rank 0 |\n|---|---|---|---|---|---|')
-    host = rows[0]
+    host = rows[0]['received']
     for row in rows:
-        print(f'| {row["run"]} | {row["received"] / 1e6:.3f} | '
-              f'{row["received"] / image / args.batch:.2f} | '
-              f'{row["received"] / host["received"]:.4f} | '
-              f'{row["seconds"]:.3f} | {row["cpu_seconds"]:.3f} |')
+        row.update(
+            machine=describe(args.device),
+            processes=world,
+            megabytes=row['received'] / 1e6,
+            batches=row['received'] / image / args.batch,
+            over_host=row['received'] / host)
+        print('| {run} | {megabytes:.3f} | {batches:.2f} | {over_host:.4f} | '
+              '{seconds:.3f} | {cpu_seconds:.3f} |'.format(**row))
     if args.json:
-        Path(args.json).write_text(
-            json.dumps(
-                dict(
-                    machine=describe(args.device),
-                    world=world,
-                    **vars(args),
-                    rows=rows),
-                indent=2) + '\n')
+        Path(args.json).write_text(json.dumps(rows, indent=1) + '\n')
 
 
 def parse_args() -> argparse.Namespace:
