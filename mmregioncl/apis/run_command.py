@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-# Where a run was, not what it did. How it was started has its own arguments.
+# Where a run was and what it wrote down, not what it did. How it was started
+# has arguments of its own.
 ELSEWHERE = {
-    'work_dir', 'load_from', 'resume', 'launcher', 'log_level', 'auto_scale_lr'
+    'work_dir', 'load_from', 'resume', 'launcher', 'log_level',
+    'log_processor', 'visualizer', 'auto_scale_lr'
 }
 _ABSENT = object()
 

@@ -21,7 +21,11 @@ PLAIN = dict(
 
 def test_nothing_differs_but_the_place() -> None:
     run = Config(PLAIN).to_dict()
-    run.update(work_dir='/somewhere', launcher='none', resume=True)
+    run.update(
+        work_dir='/somewhere',
+        launcher='none',
+        resume=True,
+        log_processor=dict(window_size=1))
     run['randomness']['seed'] = 2
     run['train_dataloader']['dataset']['data_root'] = '/mine/x'
     assert repeat_command('configs/a.py', run, PLAIN,

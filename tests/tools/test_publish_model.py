@@ -80,6 +80,7 @@ def test_published(run: Path, tmp_path: Path,
     index = json.loads((zoo / 'index.json').read_text())
     assert index['models'] == [entry]
     assert (entry['name'], entry['seed'], entry['epochs']) == (NAME, 5, 1)
+    assert (entry['images'], entry['classes']) == (16, 3)  # 4 steps of 4
 
     file = zoo / entry['file']
     assert file_sha256(file) == entry['sha256']
@@ -141,6 +142,11 @@ def test_what_is_not_published(run: Path, tmp_path: Path, tool: dict[str, Any],
     torch.save(checkpoint, run / 'early.pth')
     with pytest.raises(ValueError, match='epoch 0 of 1; publish the last'):
         publish(run / 'early.pth', CONFIG, tmp_path)
+    checkpoint['meta'].update(
+        epoch=1, cfg=checkpoint['meta']['cfg'] + "\nlauncher = 'pytorch'\n")
+    torch.save(checkpoint, run / 'several.pth')
+    with pytest.raises(ValueError, match='several processes'):
+        publish(run / 'several.pth', CONFIG, tmp_path)
     torch.save(dict(state_dict=checkpoint['state_dict']), run / 'bare.pth')
     with pytest.raises(ValueError, match='no training checkpoint'):
         publish(run / 'bare.pth', CONFIG, tmp_path)

@@ -124,6 +124,8 @@ def describe(config: Path, paper: dict, zoo: dict) -> dict:
                  None)
     if model is not None:
         metadata.update({
+            'Training Data': f'{metadata["Training Data"]}, '
+            f'{model["images"]} images of {model["classes"]} classes',
             'Epochs': model['epochs'],
             'Seed': model['seed'],
             'Command': model['command'],

@@ -8,7 +8,7 @@ CONFIG is the one in configs/ that the run was started with. Written are the
 backbone (half precision, tensors only, reloaded and compared), the training
 log, and the zoo's index; from the index come the metafiles and the tables in
 README and docs. Everything about the run is read from the checkpoint and the
-logs beside it: seed, epochs, k-NN, and the options that the run had.
+logs beside it: seed, epochs, images, k-NN, and the options that the run had.
 """
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def parse_args() -> argparse.Namespace:
 
 
 def describe_run(checkpoint: Path, config: Path) -> dict[str, Any]:
-    """Seed, epochs and command of a run, as its checkpoint tells them.
+    """Seed, length, data and command of a run, as its checkpoint tells them.
 
     Raises:
         ValueError: If it was not finished, or cannot be repeated.
     """
     from mmengine.config import Config
     meta = load_checkpoint_file(checkpoint).get('meta', {})
-    if not {'cfg', 'seed', 'epoch', 'time'} <= set(meta):
+    if not {'cfg', 'seed', 'epoch', 'iter'} <= set(meta):
         raise ValueError(f'{checkpoint} is no training checkpoint: it does '
                          'not say with which config, seed and epochs')
     run = Config.fromstring(meta['cfg'], '.py')
@@ -64,11 +64,20 @@ def describe_run(checkpoint: Path, config: Path) -> dict[str, Any]:
     if meta['epoch'] != epochs:
         raise ValueError(f'{checkpoint} is of epoch {meta["epoch"]} of '
                          f'{epochs}; publish the last one')
+    if run.get('launcher', 'none') != 'none':
+        raise ValueError(f'{checkpoint} is of a run of several processes; '
+                         'how many images they saw is not written in it')
+    labelled = Path(run.val_dataloader.dataset.data_root)
+    if not labelled.is_dir():
+        raise ValueError(f'the classes in {labelled} are to be counted; run '
+                         'this where the run was')
     plain = Config.fromfile(config, import_custom_modules=False)
     name = config.relative_to(REPO).as_posix()
     return dict(
         seed=meta['seed'],
         epochs=epochs,
+        images=meta['iter'] // epochs * run.train_dataloader.batch_size,
+        classes=sum(each.is_dir() for each in labelled.iterdir()),
         command=repeat_command(name, run.to_dict(), plain.to_dict(),
                                meta['seed']))
 
