@@ -159,9 +159,11 @@ def report(log: Path) -> str:
     head, samples = records[0], [r for r in records if 'rss' in r]
     ends = [r for r in records if 'ended' in r]
     lines = [
-        '# An hour of training, killed and resumed', '',
-        f'`nice -n 15 python tools/benchmarks/soak.py`, {head["started"]}, '
-        f'{head["machine"]}. The samples are in `{log.name}`.', '',
+        '# Training, killed and resumed', '',
+        f'`python tools/benchmarks/soak.py`, begun {head["started"]}, '
+        f'{head["machine"]}: '
+        f'{sum(r["seconds"] for r in ends) / 60:.0f} minutes in {len(ends)} '
+        f'lives. The samples are in `{log.name}`.', '',
         '| life | minutes | resumed at iteration | ended by | exit code |',
         '| ---- | ------- | -------------------- | -------- | --------- |'
     ]
