@@ -119,13 +119,13 @@ def _reduce(part: dict) -> None:
 
 def _smaller(size: Any) -> Any:
     """A side or a pair of sides in pixels, alone or in a list."""
-    if isinstance(size, int):  # a few are anchors' scales
+    if isinstance(size, int):  # small ones are scales of anchors
         return size // SHRINK if size > 64 else size
     if isinstance(size, (list, tuple)) and size:
         if isinstance(size[0], (list, tuple)):
             return [_smaller(each) for each in size]
         if len(size) == 2:
-            return tuple(side // SHRINK for side in size)
+            return tuple(_smaller(side) for side in size)
     return size
 
 

@@ -1,6 +1,5 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
-"""The launch scripts of classifiers, segmentors and pose estimators: what
-they start."""
+"""The launch scripts of all benchmarks: what they start."""
 from __future__ import annotations
 
 import os
@@ -10,7 +9,11 @@ from typing import Any, Callable
 
 import pytest
 
-FOLDERS = dict(classification='mmcls', mmsegmentation='mmseg', mmpose='mmpose')
+FOLDERS = dict(
+    classification='mmcls',
+    mmdetection='mmdet',
+    mmsegmentation='mmseg',
+    mmpose='mmpose')
 
 
 @pytest.fixture
@@ -89,6 +92,17 @@ def test_every_form(start: Any, folder: str, tmp_path: Path) -> None:
         'mim', 'train', FOLDERS[folder], 'a b.py', '--launcher', 'pytorch',
         '--gpus', '2', '--cfg-options',
         f'model.backbone.init_cfg.checkpoint={tmp_path / "w.pth"}', 'x=1'
+    ]
+
+
+def test_mim_fills_both_parts_of_c4(start: Any, tmp_path: Path) -> None:
+    code, words, _ = start('mmdetection', 'mim_dist_train.sh', 'r50-c4_1x.py',
+                           'w.pth', '2', 'x=1')
+    file = tmp_path / 'w.pth'
+    assert code == 0
+    assert words[-4:] == [
+        '--cfg-options', f'model.backbone.init_cfg.checkpoint={file}',
+        f'model.roi_head.shared_head.init_cfg.checkpoint={file}', 'x=1'
     ]
 
 
