@@ -35,6 +35,13 @@ from mmregioncl.launch import config_roots, find_config  # noqa: E402
 CONFIGS = ('faster-rcnn_r18w16-fpn_bccd', 'upernet_r18w16_camvid')
 PAGE = """# Transfer to real images
 
+Small detectors and segmentors, fine-tuned from random weights and from what
+pretraining without labels left, by `tools/benchmarks/transfer.py`. Every
+initialisation goes through the same recipe, that of the config. Mean and
+standard deviation are over runs of different seeds; where an initialisation
+has several checkpoints, of different seeds too, they hold the noise of
+pretraining as well. Each run is in transfer.json.
+
 <!-- numbers: transfer.json config metric init runs mean:.2f std:.2f -->
 <!-- end of numbers -->
 """
