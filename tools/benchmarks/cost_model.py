@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO))
+sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 from contestants import Settings  # noqa: E402
 from on_paper import on_paper  # noqa: E402
@@ -78,7 +78,8 @@ def predict(side: str, device: Device, settings: Settings,
         side, dataclasses.replace(settings, precision=device.precision))
     rate = device.tflops * 1e12 * args.share_compute
     bandwidth = device.terabytes_per_second * 1e12 * args.share_bandwidth
-    link = device.link_gigabytes_per_second * 1e9 * args.share_link
+    link = (args.link or device.link_gigabytes_per_second) * 1e9
+    link *= args.share_link
     arithmetic = traffic = bound_by_arithmetic = device_time = 0.
     for _, flops, moved in counted['operations']:
         arithmetic += flops / rate
@@ -162,6 +163,12 @@ def parse_args() -> argparse.Namespace:
         type=float,
         default=0.6,
         help='of the links between devices')
+    parser.add_argument(
+        '--link',
+        type=float,
+        metavar='GB/S',
+        help='of the links between devices, one direction, instead of NVLink '
+        '(25 Gbit Ethernet: 3.1)')
     parser.add_argument('--json', help='also write the figures to this file')
     return parser.parse_args()
 
