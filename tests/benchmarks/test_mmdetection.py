@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import multiprocessing
+import os
+import runpy
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -15,7 +18,9 @@ import torch
 
 from tests.forked_runs import fork, wait
 
-FOLDER = Path(__file__).resolve().parents[2] / 'configs/benchmarks/mmdetection'
+REPO = Path(__file__).resolve().parents[2]
+FOLDER = REPO / 'configs' / 'benchmarks' / 'mmdetection'
+TOOLS = REPO / 'tools' / 'benchmarks'
 NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))
 LARGE = [name for name in NAMES if '_r50' in name]
 
@@ -220,6 +225,65 @@ def one_iteration(name: str, root: Path, work_dir: Path) -> None:
     make_dry(cfg, str(root), iterations=1)
     Runner.from_cfg(cfg).train()
     assert not {'mmselfsup', 'mmcls'} & set(sys.modules)
+
+
+def the_tool(*words: object) -> None:
+    """tools/benchmarks/train_downstream.py as a command."""
+    sys.argv = ['train_downstream.py', *map(str, words)]
+    runpy.run_path(str(TOOLS / 'train_downstream.py'), run_name='__main__')
+
+
+def test_two_processes_on_a_cpu(server: Any, material: Path,
+                                tmp_path: Path) -> None:
+    """Launched as on GPUs: SyncBN reverts, the weights arrive on both."""
+    name = 'mask-rcnn_r18w16-fpn_demo'
+    words = [
+        name, material / 'r18w16.pth', '--work-dir', tmp_path, '--dry-run',
+        material, '--seed', 1, '--cfg-options',
+        'model.neck.norm_cfg.type=SyncBN'
+    ]
+    done = subprocess.run(
+        [
+            str(TOOLS / 'mmdetection' / 'dist_train.sh'),
+            *map(str, [*words[:2], 2, *words[2:]])
+        ],
+        env=dict(
+            os.environ,
+            PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
+            PORT='29741'),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300)
+    text = done.stdout
+    assert done.returncode == 0, text[-3000:]
+    assert 'No GPU: 1 settings SyncBN -> BN' in text
+    assert 'GPU number: 2' in text and 'coco/bbox_mAP: ' in text
+    assert '120/120 backbone tensors loaded from' in text
+    # As if it had been stopped before the evaluation: that is all it does.
+    log = tmp_path / 'again'
+    code = server(in_a_fork, the_tool, log, *words[:6], '--resume')
+    text = log.read_text()
+    assert code == 0, text[-3000:]
+    assert 'resumed at iteration 2' in text and 'Iter(train)' not in text
+    assert 'coco/bbox_mAP: ' in text
+
+
+@pytest.mark.parametrize('words, message', [
+    (['retinanet_r50-fpn_1x_coco', 'gone.pth'], 'gone.pth does not exist'),
+    (['retinanet_r50-fpn_9x_coco', 'random'], 'retinanet_r50-fpn_2x_coco'),
+    (['retinanet_r50-fpn_1x_coco', 'random', '--dry-run', 'nowhere'
+      ], 'make_demo_data.py nowhere'),
+])
+def test_the_tool_refuses_before_it_starts(words: list[str], message: str,
+                                           monkeypatch: pytest.MonkeyPatch,
+                                           capsys: Any) -> None:
+    monkeypatch.setattr(sys, 'argv', sys.argv)
+    with pytest.raises(SystemExit) as info:
+        the_tool(*words)
+    error = capsys.readouterr().err
+    assert info.value.code == 2 and message in error
+    assert len(error.splitlines()) == 1  # no traceback
 
 
 @pytest.mark.parametrize('name', NAMES)
