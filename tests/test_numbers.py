@@ -56,8 +56,9 @@ def is_measured(text: str, sources: list[float]) -> bool:
 
 
 def claims(page: str) -> Iterator[tuple[str, str]]:
-    """Accuracies and losses of a page, each with its line."""
-    page = re.sub(r'```.*?```', '', page, flags=re.S)
+    """Accuracies and losses that no tool fills in, each with its line."""
+    for filled in (TOOL['TABLE'], TOOL['NUMBER'], r'(?s)```.*?```'):
+        page = re.sub(filled, '', page)
     header = None
     for line in page.splitlines():
         if not line.lstrip().startswith('|'):

@@ -85,6 +85,17 @@ def test_backbone_takes_images_and_the_algorithm_has_the_rest() -> None:
     assert algorithm.queue.shape[1] == 4096
 
 
+@pytest.mark.parametrize('name', mmregioncl.list_models(pretrained=True))
+def test_published_models_load(name: str, repo_root: Path,
+                               monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the clone: nothing is fetched in a test."""
+    monkeypatch.setattr(zoo, 'download_checkpoint', None)
+    backbone = mmregioncl.get_model(name, pretrained=True)
+    assert backbone.bn1.running_mean.abs().min() > 0  # it has seen images
+    (features, ) = backbone(torch.randn(2, 3, 64, 64))[-1:]
+    assert features.isfinite().all() and features.std() > 0.01
+
+
 def test_unknown_names_get_a_hint() -> None:
     with pytest.raises(ValueError, match='did you mean.*_mocov2_r50'):
         mmregioncl.get_model('regioncl_moco_v2_r50')
