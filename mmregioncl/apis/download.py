@@ -20,7 +20,7 @@ _BLOCK = 2**20
 def download_checkpoint(url: str,
                         sha256: str,
                         folder: str | os.PathLike | None = None) -> Path:
-    """Fetch a checkpoint unless it is there already; see :func:`download_file`.
+    """Fetch a checkpoint unless it is there; see :func:`download_file`.
 
     Args:
         url (str): Its address.

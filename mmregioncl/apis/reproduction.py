@@ -11,9 +11,9 @@ from .run_curves import KEYS, Curve, Run, mean
 # How far a run may be off. In time: the fast fall begins when the first keys
 # of use meet the queue, an epoch earlier or later with another seed, and the
 # whole curve moves with it. In level: the authors' own epoch means rise and
-# fall by up to 0.06 where they no longer learn (epochs 175 to 200), and a small
-# run of ours (regioncl_mocov2_r18w16_tinyimagenet), repeated with images drawn
-# in another order, ended 0.03 away.
+# fall by up to 0.06 where they no longer learn (epochs 175 to 200), and a run
+# of ours (regioncl_mocov2_r18w16_tinyimagenet), made again with other random
+# draws, ended 0.03 away.
 EPOCHS_OFF = 1.
 SHARE_OFF = 0.2
 LEVEL_OFF = 0.1
