@@ -157,11 +157,11 @@ def run(name: str, args: argparse.Namespace, folder: Path) -> None:
 
 def main() -> None:
     parser, args = parse_args()
-    rows = transfer_table.paper_rows()
-    names = list(dict.fromkeys(row['config'] for row in rows))
     if args.dry_run:
         args.work_dir = args.work_dir.with_name(args.work_dir.name + '_dry')
     try:
+        rows = transfer_table.paper_rows()
+        names = list(dict.fromkeys(row['config'] for row in rows))
         if args.weights is None:
             if not args.dry_run:
                 raise ValueError('name the WEIGHTS, or add --dry-run')
