@@ -105,7 +105,7 @@ def fork_server() -> Iterator[Callable[..., Any]]:
     with ProcessPoolExecutor(
             1, multiprocessing.get_context('spawn'),
             initializer=_prepare_fork_server) as pool:
-        yield lambda fn, *args: pool.submit(fn, *args).result(timeout=300)
+        yield lambda fn, *args: pool.submit(fn, *args).result(timeout=900)
 
 
 def _prepare_fork_server() -> None:

@@ -41,7 +41,13 @@ def main() -> None:
     from mmengine.runner import Runner
 
     import mmregioncl.register  # noqa: F401
-    Runner.from_cfg(cfg).train()
+    from mmregioncl.engine.hooks.preemption_hook import EXIT_CODE, leave
+    try:
+        Runner.from_cfg(cfg).train()
+    except SystemExit as told:
+        if told.code == EXIT_CODE:
+            leave()
+        raise
 
 
 if __name__ == '__main__':

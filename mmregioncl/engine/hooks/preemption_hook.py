@@ -2,12 +2,15 @@
 """Save and leave when the scheduler of the machine says so."""
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
 import torch
 from mmengine.dist import all_reduce, barrier, get_world_size
@@ -144,6 +147,20 @@ def _savers(runner: Runner) -> list[ResumableCheckpointHook]:
         hook for hook in runner.hooks
         if isinstance(hook, ResumableCheckpointHook)
     ]
+
+
+def leave() -> NoReturn:
+    """End a process whose run was saved.
+
+    Python's own way out takes seconds, to free everything one by one, of the
+    30 that torchrun and slurm give.
+    """
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_CODE)
 
 
 class _Shielded:
