@@ -7,7 +7,9 @@ import json
 import re
 import runpy
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -139,6 +141,31 @@ def test_embed_a_folder_without_classes(tool: Any, cfg: str, root: Path,
          '--out', tmp_path)
     text = check_pictures(tmp_path, 'points', 'neighbours_1', 'neighbours_2')
     assert '5 images of' in text and 'Green' not in text
+
+
+def test_embed_by_umap(tool: Any, cfg: str, root: Path, checkpoint: str,
+                       tmp_path: Path,
+                       monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is installed; here a stand-in takes its place."""
+    umap: Any = ModuleType('umap')
+    umap.__spec__ = ModuleSpec('umap', None)
+    asked = []
+
+    class UMAP:
+
+        def __init__(self, **settings: Any) -> None:
+            asked.append(settings)
+
+        def fit_transform(self, points: np.ndarray) -> np.ndarray:
+            return points[:, :2]
+
+    umap.UMAP = UMAP
+    monkeypatch.setitem(sys.modules, 'umap', umap)
+    tool('embed', cfg, checkpoint, '--data-root', root, '--size', 16,
+         '--method', 'umap', '--rows', 1, '--out', tmp_path)
+    assert asked == [dict(metric='cosine', random_state=0)] * 2
+    assert 'laid out by umap' in check_pictures(tmp_path, 'points',
+                                                'neighbours_1', 'neighbours_2')
 
 
 def write_run(folder: Path, last: int) -> Path:
