@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).parent))
 if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
     sys.path.insert(0, str(REPO))
 
