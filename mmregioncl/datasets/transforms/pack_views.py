@@ -32,7 +32,8 @@ class PackViews(PackSelfSupInputs):
             results (dict): What :class:`LoadViews` gives.
 
         Returns:
-            dict: ``inputs``, a list of uint8 views (3, H, W), BGR;
+            dict: ``inputs``, a list of uint8 views (H, W, 3), BGR, as the
+            decoder leaves them: the device puts the channels first;
             ``data_samples``; ``view_steps`` (V, COLUMNS).
 
         Raises:
@@ -43,7 +44,7 @@ class PackViews(PackSelfSupInputs):
             raise ValueError(
                 f'PackViews takes what LoadViews gives, got {type(views)}; '
                 'use PackSelfSupInputs after any other pipeline')
-        # the images are tensors already, which the parent class cannot take
+        # the views are tensors already, which the parent class cannot take
         del results[self.key]
         return dict(
             inputs=views.images,

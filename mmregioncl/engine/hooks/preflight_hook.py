@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmregioncl.datasets import ImageFolder
 from mmregioncl.datasets.transforms import RegionSwap
+from ..unfinished_views import check_finished
 
 
 @HOOKS.register_module()
@@ -42,6 +43,7 @@ class PreflightHook(Hook):
         """
         loader = runner.train_dataloader
         check_pipeline(loader.dataset)
+        check_finished(_unwrapped_datasets(loader.dataset), _unwrapped(runner))
         check_batch(loader)
         self._set_skip_file(runner)
         self._report_batch(runner)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .finish_views import finish_views
 
-# A CPU is a quarter faster on parts that are not far larger than its cache.
+# A CPU is faster on parts that are not far larger than its cache.
 _PIXELS_ON_CPU = 16 * 224 * 224
 
 
@@ -47,17 +47,21 @@ class DeviceViewsPreprocessor(SelfSupDataPreprocessor):
             training (bool): Whether to finish the views. Defaults to False.
 
         Returns:
-            tuple[list[Tensor], list | None]: Views of shape (N, 3, H, W) and
-            data samples.
+            tuple[list[Tensor], list | None]: Views and data samples.
+
+        Shape:
+            - views that are unfinished: (N, H, W, 3) -> (N, 3, H, W)
+            - any other: (N, 3, H, W) -> (N, 3, H, W)
         """
         if 'view_steps' not in data:
             return super().forward(data, training)
-        inputs, samples = data['inputs'], data['data_samples']
+        inputs, samples = self.cast_data(
+            [data['inputs'], data['data_samples']])
+        inputs = [each.permute(0, 3, 1, 2).contiguous() for each in inputs]
         if not training:
             return super().forward(
                 dict(inputs=inputs, data_samples=samples), training)
         steps = data['view_steps'].unbind(1)
-        inputs, samples = self.cast_data([inputs, samples])
         return [self.finish(*each) for each in zip(inputs, steps)], samples
 
     @torch.no_grad()
