@@ -129,7 +129,7 @@ def test_resumed_runs_are_exact(ends: dict[str, Any]) -> None:
     print(forked_runs.report(
         cut_and_resumed=len(exact),
         equal_to_the_bit=sum(not ends[name] for name in exact),
-        tensors_compared=len(ends['another seed'])))
+        differ_under_another_seed=len(ends['another seed'])))
     assert {name: ends[name] for name in exact} == dict.fromkeys(exact, [])
     assert len(exact) == 2 + len(CUTS) + 4
     for name in differ:
