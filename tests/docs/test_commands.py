@@ -115,6 +115,14 @@ def check_checkpoint(path: str) -> None:
 
 
 def check_python(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    if words[0] == '-m':  # pytest and its files, or a module of tests/
+        module = words[1].replace('.', '/')
+        assert words[1] == 'pytest' or (REPO / f'{module}.py').is_file()
+        for word in words[2:]:
+            if word.startswith('tests/'):
+                assert (REPO / word.partition('::')[0]).exists(), word
+        return
+    assert words[0].endswith('.py'), 'which tool?'
     if words[0] == 'demo/picture.py':  # takes two, and no options
         assert len(words) == 3
         return
@@ -143,7 +151,6 @@ def test_command(command: tuple[str, ...],
         if re.match(r'(configs|docs|tools|demo(?!/out)|mmregioncl)/', word):
             assert list(REPO.glob(word)), f'{word} is not there'
     if tool == 'python':
-        assert rest and rest[0].endswith('.py'), 'which tool?'
         check_python(rest, monkeypatch)
     elif tool == 'make':
         targets = re.findall(r'^(\w+):', (REPO / 'Makefile').read_text(), re.M)
