@@ -78,3 +78,11 @@ def test_nothing_to_do() -> None:
     steps = torch.zeros(2, COLUMNS)
     steps[:, ORDER] = -1
     assert (finish_views(images.clone(), steps) == images).all()
+
+
+def test_never_waits_for_the_device() -> None:
+    """Nothing can be read from the meta device: it would raise."""
+    steps = torch.tensor([[0., 1, 2, 3, .8, 1.2, .9, .1, .3, .6, .1, 1.5, 1.],
+                          [3., 2, 1, 0, .8, 1.2, .9, .1, 0., 0., 0., .2, 0.]])
+    out = finish_views(torch.empty(2, 3, 8, 8, device='meta'), steps)
+    assert out.is_meta and out.shape == (2, 3, 8, 8)

@@ -132,11 +132,11 @@ def _taken(images: Tensor, rows: Tensor) -> Tensor:
 
 
 def _replace(images: Tensor, rows: Tensor, values: Tensor) -> None:
-    if images.is_cuda:
-        images.index_copy_(0, rows, values)
-    else:  # faster there than index_copy_
+    if images.device.type == 'cpu':  # faster there than index_copy_
         for row, value in zip(rows.tolist(), values):
             images[row].copy_(value)
+    else:
+        images.index_copy_(0, rows, values)
 
 
 def _sent(small: Tensor, images: Tensor) -> Tensor:
