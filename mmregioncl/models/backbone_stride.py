@@ -2,12 +2,14 @@
 """Ask a backbone for its stride, without computing anything."""
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 # Any side that is a multiple of the strides in use (8, 14, 16, 32) will do;
 # nothing of this size is ever allocated.
-_SIDE = 896
+SIDE = 896
 
 
 def backbone_stride(backbone: nn.Module) -> int:
@@ -21,18 +23,29 @@ def backbone_stride(backbone: nn.Module) -> int:
     Returns:
         int: The stride.
     """
+    features = on_meta(backbone, torch.empty(1, 3, SIDE, SIDE, device='meta'))
+    return SIDE // features[-1].shape[-1]
+
+
+def on_meta(module: nn.Module, inputs: Any) -> Any:
+    """What a module gives, computed for shapes only.
+
+    Args:
+        module (nn.Module): On any device; it stays there.
+        inputs (Any): Tensors of the meta device.
+
+    Returns:
+        Any: Its output, of the meta device too.
+    """
     tensors = {
         name: tensor.to('meta')
-        for named in (backbone.named_parameters(), backbone.named_buffers())
+        for named in (module.named_parameters(), module.named_buffers())
         for name, tensor in named
     }
-    was_training = backbone.training
-    backbone.eval()  # SyncBN in training refuses anything but a GPU
+    was_training = module.training
+    module.eval()  # SyncBN in training refuses anything but a GPU
     try:
         with torch.no_grad():
-            features = torch.func.functional_call(
-                backbone, tensors,
-                (torch.empty(1, 3, _SIDE, _SIDE, device='meta'), ))
+            return torch.func.functional_call(module, tensors, (inputs, ))
     finally:
-        backbone.train(was_training)
-    return _SIDE // features[-1].shape[-1]
+        module.train(was_training)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from mmselfsup.registry import TRANSFORMS
+from mmselfsup.registry import MODELS, TRANSFORMS
 from torch import Tensor, nn
 
 from mmregioncl.core import SwappedRegions
 from mmregioncl.datasets.transforms import RegionSwap
 from ..backbone_stride import backbone_stride
+from ..check_settings import check_types, check_wiring, explain_failed_build
 from .region_budget import RegionBudget
 
 
@@ -28,6 +29,16 @@ class RegionHost(nn.Module):
     region_budget: RegionBudget
     joint_regions: bool
     needs_clean_views = True  # as targets, or for further terms
+
+    def __new__(cls, *args: Any, **settings: Any) -> Any:
+        check_types(settings)  # before any constructor compares them
+        return super().__new__(cls)
+
+    def __init__(self, **settings: Any) -> None:
+        try:
+            super().__init__(**settings)
+        except Exception as error:
+            raise explain_failed_build(settings, MODELS, error) from error
 
     def init_regions(self,
                      region_swap: dict,
@@ -78,6 +89,7 @@ class RegionHost(nn.Module):
                 f'region_swap.stride={self.region_swap.stride}, but the last '
                 f'feature map of the backbone has stride {stride}; set '
                 f'model.region_swap.stride={stride}')
+        check_wiring(self)
 
     def encode_regions(self, view: Tensor,
                        whole: Tensor) -> tuple[Tensor, Tensor, SwappedRegions]:
@@ -133,7 +145,7 @@ def two_views(inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
         tuple[Tensor, Tensor]: 2 x (N, 3, H, W).
 
     Raises:
-        ValueError: If there are not two.
+        ValueError: If there are not two, of two images at least.
     """
     if not isinstance(inputs, (list, tuple)) or len(inputs) != 2:
         found = (
@@ -143,4 +155,10 @@ def two_views(inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
                          "set dict(type='MultiView', num_views=2, ...) in "
                          'train_pipeline')
     first, second = inputs
+    if len(first) < 2 or not first.numel():
+        raise ValueError(
+            f'views of shape {tuple(first.shape)} are a batch of one, or '
+            'empty; set train_dataloader.batch_size to 2 or more and '
+            'drop_last=True, and the size of RandomResizedCrop in '
+            'train_pipeline')
     return first, second

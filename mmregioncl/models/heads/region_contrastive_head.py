@@ -2,6 +2,8 @@
 """The head of the contrastive hosts: instance, canvas and paste terms."""
 from __future__ import annotations
 
+import math
+
 from mmselfsup.models.heads import ContrastiveHead
 from mmselfsup.registry import MODELS
 from torch import Tensor
@@ -78,8 +80,10 @@ class RegionContrastiveHead(ContrastiveHead):
                 f'acc_{name}': 100 * (gap > 0).float().mean()
                 for name, gap in gaps.items()
             },
-            **{f'gap_{name}': gap.mean()
-               for name, gap in gaps.items()})
+            **{
+                f'gap_{name}': gap.mean()
+                for name, gap in gaps.items()
+            })
 
     def dense_loss(self, query: Tensor, key: Tensor, queue: Tensor) -> Tensor:
         """InfoNCE of rows against a queue, averaged.
@@ -98,9 +102,15 @@ def check_contrastive_settings(loss: dict, temperature: float) -> None:
         loss (dict): The head's loss.
         temperature (float): tau.
     """
-    if not temperature > 0:
+    if not isinstance(temperature, (int, float)) or not temperature > 0:
         raise ValueError('head.temperature must be positive, got '
                          f'{temperature!r}; MoCo v2 uses 0.2')
+    if not isinstance(loss, dict):
+        raise ValueError(f'head.loss must be a dict of settings, got {loss!r}')
+    weight = loss.get('loss_weight', 1.0)
+    if not isinstance(weight, (int, float)) or not math.isfinite(weight):
+        raise ValueError('head.loss.loss_weight must be a finite number, got '
+                         f'{weight!r}')
     settings = {key: loss[key] for key in loss if key != 'loss_weight'}
     if settings not in (dict(type='mmcls.CrossEntropyLoss'),
                         dict(type='CrossEntropyLoss')):
