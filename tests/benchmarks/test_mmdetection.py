@@ -207,7 +207,7 @@ def _know_mmdet() -> None:
 
 
 def in_a_fork(function: Callable[..., None], log: Path, *args: Any) -> int:
-    return wait(fork(function, *args, log=log), 200.)
+    return wait(fork(function, *args, log=log), 280.)
 
 
 def one_iteration(name: str, root: Path, work_dir: Path) -> None:
