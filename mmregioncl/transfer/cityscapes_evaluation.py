@@ -1,5 +1,5 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
-"""Cityscapes' evaluation of instances on numpy 2.4. Needs cityscapesscripts.
+"""Cityscapes' evaluation of instances on numpy 2.4.
 
 Import it by ``custom_imports=dict(imports=[
 'mmregioncl.transfer.cityscapes_evaluation'])``.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling as CSEval
 import numpy as np
 
 
@@ -29,10 +28,16 @@ def restore_in1d() -> None:
     It calls ``np.in1d``, which numpy 2.4 has dropped for ``np.isin``. It gets
     a numpy of its own that has it; nobody else's changes.
 
-    Not needed: with numpy below 2.4.
+    Not needed: with numpy below 2.4, or without cityscapesscripts, where
+    mmdet's CityScapesMetric says that it is missing.
     """
-    if not hasattr(CSEval.np, 'in1d'):
-        CSEval.np = _NumpyWithIn1d()
+    try:
+        from cityscapesscripts.evaluation import \
+            evalInstanceLevelSemanticLabeling as evaluation
+    except ImportError:
+        return
+    if not hasattr(evaluation.np, 'in1d'):
+        evaluation.np = _NumpyWithIn1d()
 
 
 restore_in1d()
