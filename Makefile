@@ -18,7 +18,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types pytest format
+.PHONY: help setup demo test lint types docs pytest format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -32,13 +32,16 @@ $(READY): $(wildcard requirements/*.txt) setup.py pyproject.toml \
 demo: $(READY) ## pretrain on drawn scenes on a CPU, end with a picture
 	@bash demo/run.sh
 
-test: lint types pytest ## lint, check types, run the tests
+test: lint types docs pytest ## lint, check types, build the pages, run the tests
 
 lint: $(READY) ## flake8
 	flake8 $(wildcard $(SOURCES))
 
 types: $(READY) ## mypy on mmregioncl/
 	mypy
+
+docs: $(READY) ## build the pages into docs/_build, a warning is an error
+	python -W ignore -m sphinx -W --keep-going -q -b html docs docs/_build
 
 # one thread per process: with more, the processes fight for the cores
 pytest: $(READY) ## the tests alone
