@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.models import tiny_hosts, tiny_moco
+from tests.models.test_regioncl_moco_step import CopiesOf
 
 CONFIGS = {
     'moco': tiny_moco.config,
@@ -139,6 +140,18 @@ def test_one_product_with_the_queue(host: str) -> None:
     assert products_with(model.queue, model) == [(12, 24), (12, 8)]
     if host == 'densecl':  # 4 x 12 cells against the keys of the dense queue
         assert products_with(model.queue2, model) == [(48, 24), (48, 8)]
+
+
+@pytest.mark.parametrize('name', ['queue', 'queue2'])
+def test_densecl_copies_neither_queue(name: str) -> None:
+    """RegionCL-M: see test_regioncl_moco_step.py."""
+    model = tiny_hosts.build(tiny_hosts.densecl(queue_len=1000), double=False)
+    views = [view.float() for view in tiny_moco.draw_views(4)]
+    with CopiesOf(getattr(model, name)) as copies:
+        losses = model.loss(views, None)
+        sum(value for key, value in losses.items()
+            if key.startswith('loss')).backward()
+    assert not copies.count
 
 
 @pytest.mark.parametrize('host', CONFIGS)
