@@ -11,6 +11,7 @@ zoo/index.json. Nothing is written down twice.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import re
@@ -18,6 +19,7 @@ import sys
 import warnings
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
 
@@ -203,15 +205,18 @@ def collections() -> list[dict]:
 
 def build() -> dict[Path, str]:
     """Every file with its text."""
+    from mmengine.config import utils
     paper = json.loads((REPO / 'docs/results/paper.json').read_text())
     zoo = json.loads((REPO / 'zoo/index.json').read_text())
     contents: dict[Path, dict] = {
         REPO / 'configs/metafile.yml': dict(Collections=collections())
     }
-    for config in list_configs():
-        metafile = REPO / config.parent / 'metafile.yml'
-        models = contents.setdefault(metafile, {}).setdefault('Models', [])
-        models.append(describe(config, paper, zoo))
+    # `_base_ = 'mmdet::...'` reads all of mmdet's metafiles, every time
+    with mock.patch.object(utils, 'load', functools.lru_cache(utils.load)):
+        for config in list_configs():
+            metafile = REPO / config.parent / 'metafile.yml'
+            models = contents.setdefault(metafile, {}).setdefault('Models', [])
+            models.append(describe(config, paper, zoo))
     index = [path.relative_to(REPO).as_posix() for path in sorted(contents)]
     contents[REPO / 'model-index.yml'] = dict(Import=index)
     return {
