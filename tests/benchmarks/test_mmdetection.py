@@ -14,8 +14,9 @@ FOLDER = REPO / 'configs' / 'benchmarks' / 'mmdetection'
 NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))
 LARGE = [name for name in NAMES if '_r50' in name]
 
-# What detectron2's logs say (reference/recipes.md, section 4): lr, batch,
-# iterations, steps, shorter sides, longest side in training and in testing.
+# What the authors' logs of detectron2 say (logs/RegionCLM/ of their
+# repository): lr, batch, iterations, steps, shorter sides and longest side in
+# training, scale in testing.
 SIDES = list(range(640, 801, 32))
 RECIPES = {
     'mask-rcnn_r50-c4_1x_coco':
