@@ -203,14 +203,14 @@ def _as_rank(rank: int, world: int, port: int, cfg: dict,
 
 def tell_steps(pipe: int) -> None:
     """Write a letter at the beginning of each training step."""
-    from mmregioncl.engine import ResumableTrainLoop
-    run_iter = ResumableTrainLoop.run_iter
+    from mmengine.runner import EpochBasedTrainLoop
+    run_iter = EpochBasedTrainLoop.run_iter
 
     def told(self: Any, *args: Any) -> None:
         os.write(pipe, b's')
         run_iter(self, *args)
 
-    ResumableTrainLoop.run_iter = told
+    EpochBasedTrainLoop.run_iter = told
 
 
 def state(work_dir: Path, name: str = 'epoch_3.pth') -> dict:

@@ -51,6 +51,11 @@ def scenario(top: Path) -> dict[str, Any]:
         finish(cfg | dict(resume=True), log)
         found['ends'][name] = forked_runs.differences(
             state(top / 'alone'), state(work_dir))
+    loop = region_config(root, top / 'stock loop', **QUICK)
+    loop['train_cfg'] = dict(by_epoch=True, max_epochs=3)
+    found['codes']['stock loop'] = told(loop, signal.SIGTERM, log)
+    found['stock loop'] = sorted(
+        each.name for each in (top / 'stock loop').glob('*.pth'))
     stock = region_config(root, top / 'stock', **QUICK)
     stock['default_hooks']['checkpoint'] = dict(type='CheckpointHook')
     found['codes']['stock'] = told(stock, signal.SIGTERM, log)
@@ -89,6 +94,10 @@ def test_one_process(fork_server: Callable[..., Any], tmp_path: Path) -> None:
                                                    'epoch_1_iter_9.pth')
         assert found['ends'][name] == []
         assert f'{name} received: leaving after iteration' in found['log']
+    # MMEngine's loop goes on from the end of an epoch only
+    assert found['codes']['stock loop'] == 75
+    assert found['stock loop'] == ['epoch_1.pth']
+    assert 'EpochBasedTrainLoop begins an epoch anew' in found['log']
     # without our checkpoints a signal does what it always did
     assert found['codes']['stock'] == -signal.SIGTERM
     assert 'SIGTERM ends this run without a checkpoint' in found['log']

@@ -107,11 +107,11 @@ class PreemptionHook(Hook):
         saver, = _savers(runner)
         saver.save_now(runner)
         barrier()  # whoever leaves earlier takes the writing rank along
+        last = saver.last_ckpt or 'that before this run'
         runner.logger.warning(
             f'{name} received: leaving after iteration {runner.iter + 1} with '
-            f'exit code {EXIT_CODE}. The last checkpoint is '
-            f'{saver.last_ckpt}; the same command with --resume goes on from '
-            'there')
+            f'exit code {EXIT_CODE}. The last checkpoint is {last}; the same '
+            'command with --resume goes on from there')
         # dist_train.sh: torchrun makes a 1 of every code
         if 'MMREGIONCL_EXIT_FILE' in os.environ:
             Path(os.environ['MMREGIONCL_EXIT_FILE']).write_text(str(EXIT_CODE))

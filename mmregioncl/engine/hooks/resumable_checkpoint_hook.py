@@ -13,6 +13,7 @@ from mmselfsup.registry import HOOKS
 
 from ..checkpoint_files import (PART, incomplete, newest_complete,
                                 replace_durably)
+from ..loops import ResumableTrainLoop
 
 
 @HOOKS.register_module()
@@ -53,6 +54,7 @@ class ResumableCheckpointHook(CheckpointHook):
         self.last_ckpt: str | None = None
         self._saved_at = time.monotonic()
         self._error: OSError | None = None
+        self._inside = True
 
     def before_run(self, runner: Runner) -> None:
         """Choose the checkpoint that the run is resumed from.
@@ -89,7 +91,7 @@ class ResumableCheckpointHook(CheckpointHook):
             runner._load_from = str(found[0])
 
     def before_train(self, runner: Runner) -> None:
-        """Prepare, and remove what a killed run left half-written.
+        """Prepare, and remove what a killed run left half-written or behind.
 
         Args:
             runner (Runner): The runner.
@@ -100,6 +102,16 @@ class ResumableCheckpointHook(CheckpointHook):
             for path in Path(
                     self.out_dir).glob(self.filename_tmpl.format('*') + PART):
                 path.unlink()
+        self._delete_old(
+            runner.message_hub.runtime_info.get('checkpoints', []))
+        self._inside = not self.by_epoch or isinstance(runner.train_loop,
+                                                       ResumableTrainLoop)
+        if not self._inside:
+            runner.logger.warning(
+                f'{type(runner.train_loop).__name__} begins an epoch anew '
+                'when it is resumed inside it, so that checkpoints are made '
+                "at the end of epochs only; set train_cfg.type="
+                "'ResumableTrainLoop'")
         length, steps = len(runner.train_dataloader), _steps(runner)
         if self.by_epoch and length % steps:
             runner.logger.warning(
@@ -129,9 +141,13 @@ class ResumableCheckpointHook(CheckpointHook):
     def save_now(self, runner: Runner) -> None:
         """Save the state after the current iteration.
 
+        Not with a loop that cannot go on from there.
+
         Args:
             runner (Runner): The runner, in ``after_train_iter``.
         """
+        if not self._inside:
+            return
         epoch, done = runner.epoch, runner.iter + 1
         step = f'{epoch}_iter_{done}' if self.by_epoch else done
         self._save_checkpoint_with_step(
@@ -191,9 +207,12 @@ class ResumableCheckpointHook(CheckpointHook):
             self._report(runner, path, error)
             return
         self.last_ckpt, self._error = str(path), None
+        self._delete_old(names)
+
+    def _delete_old(self, names: list[str]) -> None:
         if is_main_process():
             for name in set(names) - set(self._kept(names)):
-                (path.parent / name).unlink(missing_ok=True)
+                (Path(self.out_dir) / name).unlink(missing_ok=True)
 
     def _kept(self, names: list[str]) -> list[str]:
         """Names without those to delete, oldest first."""
