@@ -168,7 +168,8 @@ class RegionCLDenseCL(MomentumKeys, RegionHost, DenseCL):
         Returns:
             Tensor: Index of the match, (N, S), long.
         """
-        return torch.bmm(cells.transpose(1, 2), key_cells).argmax(2)
+        with torch.autocast(cells.device.type, enabled=False):  # fp32
+            return torch.bmm(cells.transpose(1, 2), key_cells).argmax(2)
 
     def _dequeue_and_enqueue2(self, keys: Tensor) -> None:
         """Put the averaged dense keys of all ranks into the dense queue.
