@@ -31,19 +31,22 @@ def names(methods: list[str], data: list[str], width: str) -> list[str]:
 
 def run(name: str) -> None:
     """Train one config, from where it stopped."""
-    subprocess.run(
-        [
-            sys.executable, 'tools/train.py', f'configs/small/{name}.py',
-            '--resume'
-        ],
-        cwd=REPO,
-        check=True)
+    subprocess.run([
+        sys.executable, 'tools/train.py', f'configs/small/{name}.py',
+        '--resume'
+    ],
+                   cwd=REPO,
+                   check=True)
 
 
-def read_curves(name: str) -> list[dict]:
-    """Every record that the run logged, in order, without repetitions."""
+def read_curves(name: str, out: Path) -> list[dict]:
+    """Every record that the run logged, in order, without repetitions.
+
+    Of a run that was made elsewhere, what was kept of it in ``out``.
+    """
     records: dict[tuple, dict] = {}
     logs = sorted((REPO / 'work_dirs' / name).glob('*/vis_data/scalars.json'))
+    logs = logs or sorted((out / 'curves').glob(f'{name}.json'))
     for log in logs:
         for line in log.read_text().splitlines():
             record = json.loads(line)
@@ -67,23 +70,21 @@ def summarise(name: str, records: list[dict]) -> dict | None:
         iterations=last['step'],
         loss_instance=last.get('loss_instance',
                                last.get('loss_single', last['loss'])),
-        loss_region=last.get('loss_region'),
-        seconds_per_iteration=sum(r['time'] for r in steps) / len(steps))
+        loss_region=last.get('loss_region'))
 
 
 def write(rows: list[dict], out: Path) -> str:
     """Write table and figures; returns the table."""
     lines = [
         '| config | epochs | k-NN, random weights | k-NN | instance loss '
-        '| region loss | s/iteration |', '|---|---|---|---|---|---|---|'
+        '| region loss |', '|---|---|---|---|---|---|'
     ]
     for row in rows:
         region = row['loss_region']
         lines.append(
             '| {name} | {epochs} | {knn_random:.2f} | {knn_last:.2f} | '
             '{loss_instance:.3f} | '.format(**row) +
-            ('' if region is None else f'{region:.3f}') +
-            ' | {seconds_per_iteration:.2f} |'.format(**row))
+            ('' if region is None else f'{region:.3f}') + ' |')
     table = '\n'.join(lines)
     out.mkdir(parents=True, exist_ok=True)
     (out / 'small_runs.json').write_text(json.dumps(rows, indent=2) + '\n')
@@ -110,7 +111,7 @@ def main() -> None:
     for name in names(args.methods, args.data, args.width):
         if not args.table:
             run(name)
-        records = read_curves(name)
+        records = read_curves(name, args.out)
         row = summarise(name, records)
         if row is not None:
             rows.append(row)
