@@ -41,7 +41,9 @@ def main() -> None:
     from mmengine.runner import Runner
 
     import mmregioncl.register  # noqa: F401
+    from mmregioncl.cpu_memory import keep_freed_memory
     from mmregioncl.engine.hooks.preemption_hook import EXIT_CODE, leave
+    keep_freed_memory()
     try:
         Runner.from_cfg(cfg).train()
     except SystemExit as told:

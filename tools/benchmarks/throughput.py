@@ -32,6 +32,8 @@ import torch  # noqa: E402
 from contestants import PASSES, Contestant, Settings  # noqa: E402
 from machine import describe  # noqa: E402
 
+from mmregioncl.cpu_memory import keep_freed_memory  # noqa: E402
+
 
 def race(contestants: dict[str, Contestant], warmup: int,
          repeats: int) -> dict[str, dict[str, Any]]:
@@ -204,6 +206,7 @@ def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
+    keep_freed_memory()  # as tools/train.py does
     if torch.device(args.device).type == 'cuda':
         torch.backends.cudnn.benchmark = True  # as the configs set it
         tf32 = args.precision != 'fp32'
