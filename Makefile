@@ -41,7 +41,7 @@ types: $(READY) ## mypy on mmregioncl/
 	mypy
 
 docs: $(READY) ## build the pages into docs/_build, a warning is an error
-	python -W ignore -m sphinx -W --keep-going -q -b html docs docs/_build
+	PYTHONWARNINGS=ignore sphinx-build -W --keep-going -q -b html docs docs/_build
 
 # one thread per process: with more, the processes fight for the cores
 pytest: $(READY) ## the tests alone

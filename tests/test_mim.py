@@ -86,6 +86,7 @@ def call_mim(site: Path, folder: Path, *arguments: str) -> str:
             os.environ,
             PYTHONPATH=path,
             PYTHONWARNINGS='ignore',
+            COLUMNS='200',  # or mim cuts addresses off
             OMP_NUM_THREADS='1'),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -121,6 +121,9 @@ def test_version_is_the_same_everywhere(repo_root: Path) -> None:
     assert parse_version_info('1.2.0rc1') == (1, 2, 0, 'rc1')
 
 
+CHECKS = ('flake8', 'mypy', 'sphinx-build', 'pytest')  # in this order
+
+
 @pytest.fixture
 def project(repo_root: Path, tmp_path: Path) -> Path:
     """The Makefile with set-up and tools that only write down their turn."""
@@ -132,7 +135,7 @@ def project(repo_root: Path, tmp_path: Path) -> Path:
     (tmp_path / 'requirements/runtime.txt').touch()
     _script(tmp_path / 'tools/setup_env.sh',
             'echo setup >> turns; touch .venv/.ready')
-    for tool in ('flake8', 'mypy', 'pytest'):
+    for tool in CHECKS:
         _script(tmp_path / '.venv/bin' / tool,
                 f'echo {tool} $PYTHONPATH >> turns')
     return tmp_path
@@ -160,7 +163,7 @@ def _ci(project: Path) -> tuple[int, list[str]]:
 
 
 def test_ci_sets_up_once_then_lints_types_and_tests(project: Path) -> None:
-    checks = ['flake8', 'mypy', 'pytest']
+    checks = list(CHECKS)
     assert _ci(project) == (0, ['setup', *checks])
     assert _ci(project) == (0, checks)
     later = (project / '.venv/.ready').stat().st_mtime + 10
@@ -168,7 +171,7 @@ def test_ci_sets_up_once_then_lints_types_and_tests(project: Path) -> None:
     assert _ci(project) == (0, ['setup', *checks])
 
 
-@pytest.mark.parametrize('tool', ['flake8', 'mypy', 'pytest'])
+@pytest.mark.parametrize('tool', CHECKS)
 def test_ci_fails_where_one_check_fails(project: Path, tool: str) -> None:
     _script(project / '.venv/bin' / tool, f'echo {tool} >> turns; exit 1')
     code, turns = _ci(project)
