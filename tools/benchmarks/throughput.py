@@ -187,6 +187,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--queue', type=int, default=65536, help='keys')
     parser.add_argument('--repeats', type=int, default=5)
     parser.add_argument('--warmup', type=int, default=1)
+    parser.add_argument(
+        '--give-back',
+        action='store_true',
+        help='on a CPU, let glibc hand freed memory back to the system, as it '
+        'does outside tools/train.py')
     parser.add_argument('--threads', type=int)
     parser.add_argument(
         '--peak-tflops', type=float,
@@ -206,7 +211,8 @@ def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    keep_freed_memory()  # as tools/train.py does
+    if not args.give_back:
+        keep_freed_memory()  # as tools/train.py does
     if torch.device(args.device).type == 'cuda':
         torch.backends.cudnn.benchmark = True  # as the configs set it
         tf32 = args.precision != 'fp32'
