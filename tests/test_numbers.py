@@ -21,7 +21,7 @@ import pytest
 REPO = Path(__file__).resolve().parents[1]
 TOOL = runpy.run_path(str(REPO / 'tools/misc/fill_numbers.py'))
 PAGES = TOOL['list_pages']()
-NUMBER = r'(?<![\w.])\d+\.\d+(?!\w|\.\d)'
+NUMBER = r'(?<![\w.])-?\d+\.\d+(?!\w|\.\d)'
 # what makes a table one of accuracies or losses
 METRIC = re.compile(r'k-NN|top-1|\bAP\b|mIoU|accuracy|\bloss\b', re.I)
 IN_PROSE = re.compile(rf'({NUMBER}) ?(?=%|points?\b|AP\b|mIoU\b)')
