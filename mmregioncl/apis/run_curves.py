@@ -92,7 +92,7 @@ def read_run_curves(path: Path) -> Run:
     if not losses:
         raise ValueError(f'{path} logs no loss_instance: is it the log of a '
                          'RegionCL pretraining run?')
-    length, told = _epoch_length(losses)
+    length, told = epoch_length(losses)
     curves: dict[str, Curve] = {key: [] for key in (*KEYS, 'lr')}
     epochs: dict[int, list[dict]] = {}
     for each in losses:
@@ -111,8 +111,19 @@ def read_run_curves(path: Path) -> Run:
     }, length, told)
 
 
-def _epoch_length(rows: list[dict]) -> tuple[float, bool]:
-    """Iterations per epoch, and whether the rows tell it."""
+def epoch_length(rows: list[dict]) -> tuple[float, bool]:
+    """Iterations per epoch, and whether the rows tell it.
+
+    Within an epoch the logger counts from its beginning, so that the first
+    rows of two epochs are whole epochs apart.
+
+    Args:
+        rows (list[dict]): Records of a log with ``epoch`` and ``step``, at
+            least one.
+
+    Returns:
+        tuple[float, bool]: 1 and False where all are of one epoch.
+    """
     if 'length' in rows[0]:  # a text log says it
         return rows[0]['length'], True
     first = {each['epoch']: each['step'] for each in reversed(rows)}

@@ -69,19 +69,11 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 
 def iterations_per_epoch(records: list[dict]) -> float | None:
-    """Between the first records of the first and the last epoch.
-
-    The log does not say it. Within an epoch the logger counts from its
-    beginning, so that the first records of two epochs are whole epochs apart.
-    """
-    first: dict[int, int] = {}
-    for record in records:
-        if 'epoch' in record:
-            first.setdefault(record['epoch'], record['step'])
-    if len(first) < 2:
-        return None
-    begin, end = min(first), max(first)
-    return (first[end] - first[begin]) / (end - begin)
+    """As far as the log tells; it does not say it."""
+    from mmregioncl.apis.run_curves import epoch_length
+    rows = [record for record in records if 'epoch' in record]
+    length, told = epoch_length(rows) if rows else (1., False)
+    return length if told else None
 
 
 def curve(records: list[dict], key: str,
