@@ -127,7 +127,7 @@ def test_a_bad_step_is_undone_and_written(root: Path, tmp_path: Path) -> None:
     assert [math.isfinite(each)
             for each in losses] == [True] * 4 + [False] * 2 + [True] * 6
     text = log(tmp_path)
-    assert text.count('the update was skipped') == 2
+    assert text.count('the update was undone') == 2
     assert 'Iteration 5: loss_instance, loss_region' in text \
         or 'Iteration 5: loss, loss_instance' in text
     folder = tmp_path / 'nonfinite'

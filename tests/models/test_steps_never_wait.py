@@ -16,6 +16,7 @@ from mmengine.logging import MessageHub
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mmregioncl.engine.health import StepGuard
 from tests.models import tiny_hosts, tiny_moco
 from tests.models.test_regioncl_moco_step import CopiesOf
 
@@ -36,7 +37,10 @@ class Copies(TorchDispatchMode):
         super().__init__()
         self.seen: list[tuple[str, int, bool]] = []
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (),
+    def __torch_dispatch__(self,
+                           func: Any,
+                           types: Any,
+                           args: Any = (),
                            kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
@@ -47,9 +51,9 @@ class Copies(TorchDispatchMode):
             pairs = [(args[1], args[0])]
         for source, target in pairs:
             if source.device != target.device:
-                self.seen.append((f'{source.device} to {target.device}',
-                                  source.numel(),
-                                  kwargs.get('non_blocking', False)))
+                self.seen.append(
+                    (f'{source.device} to {target.device}', source.numel(),
+                     kwargs.get('non_blocking', False)))
         return out
 
 
@@ -66,11 +70,15 @@ def on_a_device(cfg: dict, monkeypatch: pytest.MonkeyPatch) -> Any:
 def step(model: Any) -> Copies:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     views = [view.float().to('meta') for view in tiny_moco.draw_views(4)]
+    guard = StepGuard(model, optimizer)  # of HealthHook, on by default
     with Copies() as copies:
+        guard.remember(4)
         losses = model.loss(views, None)
         sum(value for name, value in losses.items()
             if name.startswith('loss')).backward()
         optimizer.step()
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        guard.bad_gradients()  # it waits, after the step
     return copies
 
 
@@ -92,11 +100,13 @@ def test_it_never_waits(host: str, settings: dict, more: int,
         assert size in (4, 4 * 4)  # (N, ) or (N, 4)
 
 
-@pytest.mark.parametrize('host, error', [
-    ('moco', 'item'),  # the step count of the key encoder, once per step
-    ('byol', 'item'),  # the same, once per parameter
-    ('simclr', 'masked_select'),  # masks as indices
-])
+@pytest.mark.parametrize(
+    'host, error',
+    [
+        ('moco', 'item'),  # the step count of the key encoder, once per step
+        ('byol', 'item'),  # the same, once per parameter
+        ('simclr', 'masked_select'),  # masks as indices
+    ])
 def test_the_hosts_wait(host: str, error: str,
                         monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the test above could fail."""

@@ -65,21 +65,18 @@ class NonfiniteSteps:
         bad = [
             name for name, value in losses.items() if not math.isfinite(value)
         ]
-        skipped = self._guard is not None and self._guard.skipped
-        if not bad and not skipped:
+        gradients = self._guard.bad_gradients() if self._guard else []
+        if not bad and not gradients:
             self._in_a_row = 0
             return True
         self._in_a_row += 1
-        gradients = []
-        if skipped:
-            assert self._guard is not None
+        if self._guard is not None and gradients:
             self._guard.undo()
-            gradients = self._guard.bad_gradients
         if self._worth_a_record(bad):
             self._write(batch, losses, gradients)
         what = ', '.join(bad) or (f'gradients of {len(gradients)} parameters, '
                                   f'first {gradients[0]},')
-        done = 'the update was skipped' if skipped else (
+        done = 'the update was undone' if gradients else (
             'the gradients were finite, and the update was made')
         self._runner.logger.warning(
             f'Iteration {self._runner.iter + 1}: {what} not finite; {done}')
@@ -124,6 +121,6 @@ class NonfiniteSteps:
             f'{self._in_a_row} steps in a row were not finite, the last one '
             f'at iteration {self._runner.iter + 1} '
             f'(HealthHook.max_nonfinite={self._patience}). Their updates were '
-            f'skipped. {seen}; then resume from the last checkpoint with a '
+            f'undone. {seen}; then resume from the last checkpoint with a '
             'lower lr, a longer warm-up, optim_wrapper.clip_grad, or bf16 '
             'instead of fp16')
