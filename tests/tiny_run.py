@@ -15,10 +15,7 @@ EVAL_PIPELINE: list[dict] = [
     dict(type='LoadImageFromFile'),
     dict(type='mmcls.ResizeEdge', scale=18, edge='short'),
     dict(type='CenterCrop', crop_size=16),
-    dict(
-        type='PackSelfSupInputs',
-        algorithm_keys=['gt_label', 'sample_idx'],
-        meta_keys=['img_path']),
+    dict(type='PackLabelledImage'),
 ]
 TRAIN_PIPELINE: list[dict] = [
     dict(type='LoadImageFromFile'),
@@ -136,10 +133,10 @@ def evaluation_config(root: Path, work_dir: Path) -> dict:
 
 def build_runner(cfg: dict) -> Any:
     """A runner, joined with the other processes as tools/train.py does."""
-    import mmregioncl.register  # noqa: F401
     from mmengine.config import Config
     from mmengine.runner import Runner
 
+    import mmregioncl.register  # noqa: F401
     from mmregioncl.cpu_distributed import prepare_without_gpu
     full = Config(cfg)
     if full.get('launcher', 'none') != 'none':

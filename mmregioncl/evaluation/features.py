@@ -2,7 +2,7 @@
 """One vector per image from any algorithm of MMSelfSup."""
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.dist import all_gather, get_world_size
@@ -57,17 +57,27 @@ def image_features(model: nn.Module, batch: dict) -> Features:
     if last.ndim == 4:
         last = last.mean(dim=(2, 3))  # global average pooling, (N, C)
     vectors = nn.functional.normalize(last.float(), dim=1)
-    return Features(vectors,
-                    _values(samples, 'gt_label').to(vectors.device),
-                    _values(samples, 'sample_idx').to(vectors.device))
+    for sample in samples:
+        check_sample(sample, 'a batch')
+    labels, indices = torch.tensor([(sample.label, sample.index)
+                                    for sample in samples],
+                                   device=vectors.device).unbind(1)
+    return Features(vectors, labels, indices)
 
 
-def _values(samples: Sequence[Any], name: str) -> Tensor:
-    if any(name not in sample for sample in samples):
-        raise ValueError(
-            f'the samples have no {name}; end the pipeline with '
-            "PackSelfSupInputs(algorithm_keys=['gt_label', 'sample_idx'])")
-    return torch.cat([getattr(sample, name).value for sample in samples])
+def check_sample(sample: Any, where: str) -> None:
+    """Say what is wrong with a pipeline.
+
+    Args:
+        sample (SelfSupDataSample): Of one image.
+        where (str): For the error, what the sample is of.
+
+    Raises:
+        ValueError: If it has no label or number.
+    """
+    if 'label' not in sample or 'index' not in sample:
+        raise ValueError(f'the samples of {where} have no label and number; '
+                         'end the pipeline with PackLabelledImage')
 
 
 def extract_features(model: nn.Module, dataloader: DataLoader) -> Features:

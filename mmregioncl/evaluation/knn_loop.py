@@ -12,7 +12,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmregioncl.random_streams import kept_random_state
-from .features import extract_features, gather_features, image_features
+from .features import (check_sample, extract_features, gather_features,
+                       image_features)
 from .knn_metric import KNNMetric
 
 
@@ -130,13 +131,8 @@ def _check_data(name: str, dataset: Dataset) -> None:
     with kept_random_state():
         item = dataset[0]
     views, sample = item['inputs'], item['data_samples']
-    for key in ('gt_label', 'sample_idx'):
-        if key not in sample:
-            raise ValueError(
-                f'the samples of {name} have no {key}; end its pipeline with '
-                "PackSelfSupInputs(algorithm_keys=['gt_label', "
-                "'sample_idx'])")
-    if int(sample.gt_label.value) < 0:
+    check_sample(sample, name)
+    if sample.label < 0:
         raise ValueError(f'the images of {name} have no label; set '
                          'with_label=True in its data set')
     if len(views) != 1:

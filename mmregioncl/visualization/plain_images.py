@@ -8,10 +8,7 @@ from mmengine.config import Config
 
 from mmregioncl.datasets.image_listing import IMAGE_EXTENSIONS, find_images
 
-_PACK = dict(
-    type='PackSelfSupInputs',
-    algorithm_keys=['gt_label', 'sample_idx'],
-    meta_keys=['img_path'])
+_PACK = dict(type='PackLabelledImage')
 
 
 def plain_dataloader(cfg: Config,

@@ -43,17 +43,15 @@ class Algorithm(nn.Module):
 
 
 def batch(*keys: str) -> dict:
-    from mmengine.structures import InstanceData, LabelData
     from mmselfsup.structures import SelfSupDataSample
-    samples = []
-    for number in range(3):
-        sample = SelfSupDataSample()
-        if 'gt_label' in keys:
-            sample.gt_label = LabelData(value=torch.tensor([number + 7]))
-        if 'sample_idx' in keys:
-            sample.sample_idx = InstanceData(value=torch.tensor([number]))
-        samples.append(sample)
-    return dict(inputs=[torch.zeros(3, 3, 4, 4)], data_samples=samples)
+    numbers = dict(label=[7, 8, 9], index=[0, 1, 2])
+    return dict(
+        inputs=[torch.zeros(3, 3, 4, 4)],
+        data_samples=[
+            SelfSupDataSample(
+                metainfo={key: numbers[key][each]
+                          for key in keys}) for each in range(3)
+        ])
 
 
 MAP = torch.randn(3, 5, 2, 4)
@@ -67,7 +65,7 @@ TOKEN = torch.randn(3, 5)
     (([MAP, TOKEN], ), TOKEN),
 ])
 def test_last_stage_pooled_to_unit_length(output: Any, pooled: Tensor) -> None:
-    result = image_features(Algorithm(output), batch('gt_label', 'sample_idx'))
+    result = image_features(Algorithm(output), batch('label', 'index'))
     expected = pooled / pooled.norm(dim=1, keepdim=True)
     torch.testing.assert_close(result.vectors, expected)
     assert result.labels.tolist() == [7, 8, 9]
@@ -81,11 +79,10 @@ def test_last_stage_pooled_to_unit_length(output: Any, pooled: Tensor) -> None:
 ])
 def test_algorithms_without_a_feature_map(output: Any) -> None:
     with pytest.raises(ValueError, match='cannot evaluate Algorithm.*val_cfg'):
-        image_features(Algorithm(output), batch('gt_label', 'sample_idx'))
+        image_features(Algorithm(output), batch('label', 'index'))
 
 
-@pytest.mark.parametrize('key, other', [('gt_label', 'sample_idx'),
-                                        ('sample_idx', 'gt_label')])
-def test_samples_without(key: str, other: str) -> None:
-    with pytest.raises(ValueError, match=f'no {key}.*PackSelfSupInputs'):
-        image_features(Algorithm(MAP), batch(other))
+@pytest.mark.parametrize('key', ['label', 'index'])
+def test_samples_without(key: str) -> None:
+    with pytest.raises(ValueError, match='no label and .*PackLabelledImage'):
+        image_features(Algorithm(MAP), batch(key))

@@ -127,7 +127,7 @@ def change(cfg: dict, where: str, **settings: Any) -> None:
     ('query', dict(classes=CLASSES[::-1]), 'the same classes='),
     ('bank', dict(pipeline=TRAIN_PIPELINE[:2] + EVAL_PIPELINE[-1:]),
      'bank_dataloader gives 2 views'),
-    ('query', dict(pipeline=TRAIN_PIPELINE), 'val_dataloader have no gt_lab'),
+    ('query', dict(pipeline=TRAIN_PIPELINE), 'val_dataloader have no label'),
 ])
 def test_bad_settings_stop_it_before_training(root: Path, tmp_path: Path,
                                               where: str, settings: dict,

@@ -50,10 +50,7 @@ train_dataloader = dict(
 # test set. Labels are used here only.
 eval_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(
-        type='PackSelfSupInputs',
-        algorithm_keys=['gt_label', 'sample_idx'],
-        meta_keys=['img_path'])
+    dict(type='PackLabelledImage')
 ]
 bank_dataloader = dict(
     batch_size=256,

@@ -50,10 +50,7 @@ train_dataloader = dict(
 eval_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(64, 64)),
-    dict(
-        type='PackSelfSupInputs',
-        algorithm_keys=['gt_label', 'sample_idx'],
-        meta_keys=['img_path'])
+    dict(type='PackLabelledImage')
 ]
 bank_dataloader = dict(
     batch_size=256,

@@ -11,10 +11,7 @@ eval_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmcls.ResizeEdge', scale=256, edge='short', backend='pillow'),
     dict(type='CenterCrop', crop_size=224),
-    dict(
-        type='PackSelfSupInputs',
-        algorithm_keys=['gt_label', 'sample_idx'],
-        meta_keys=['img_path'])
+    dict(type='PackLabelledImage')
 ]
 data_root = 'data/imagenet'
 bank_dataloader = dict(
