@@ -25,10 +25,12 @@ def write_log(path: Path, growth: float) -> None:
         for t in range(10, seconds, 10):
             rss = [int(1e9 + growth * 1e6 * t / 3600 + noise.random() * 1e5),
                    500_000_000]
+            anon = [each - 400_000_000 for each in rss]
             files = [18, noise.choice([18, 20])]
             if t == 600:  # the workers of a k-NN
                 rss, files = rss + [9_000_000_000], files + [300]
-            records.append(dict(life=life, t=t, rss=rss, files=files))
+            records.append(
+                dict(life=life, t=t, rss=rss, anon=anon, files=files))
         records.append(dict(life=life, ended='SIGKILL', code=-9,
                             seconds=seconds, resumed=7))
     path.write_text('\n'.join(json.dumps(each) for each in records))
@@ -44,14 +46,17 @@ def test_growth_is_found(tool: dict[str, Any], tmp_path: Path,
     training, worker = page.splitlines()[-2:]
     cells = [cell.strip() for cell in training.split('|')]
     assert cells[1:4] == ['2', '88', 'training']  # not the first, no k-NN
-    slope, error = map(float, cells[5].split('±'))
-    assert abs(slope - growth) < 4 * error < 1
-    assert worker.startswith('| 2 | 88 | worker | 500 | +0.00 ± 0.00 |')
+    for cell in (cells[5], cells[7]):
+        slope, error = map(float, cell.split('±'))
+        assert abs(slope - growth) < 4 * error < 1
+    assert worker.startswith('| 2 | 88 | worker | 500 | +0.00 ± 0.00 '
+                             '| 100 | +0.00 ± 0.00 |')
 
 
 def test_this_process(tool: dict[str, Any]) -> None:
     found = tool['sample'](os.getpid())
-    assert found['rss'][0] > 1e6 and found['files'][0] >= 3
+    assert found['rss'][0] > found['anon'][0] > 1e6
+    assert found['files'][0] >= 3
 
 
 def test_a_folder_that_is_there(tool: dict[str, Any], tmp_path: Path,

@@ -80,18 +80,21 @@ def start(work_dir: Path) -> subprocess.Popen:
 
 
 def sample(pid: int) -> dict[str, list[int]]:
-    """Resident bytes and open files: the training process, then its workers.
+    """Bytes and open files: the training process, then its workers.
 
-    What a forked worker shares with its parent is counted in both.
+    ``rss`` is all that is resident, ``anon`` what of it is no file: pages of
+    the libraries come and go as the system likes. What a forked worker shares
+    with its parent is counted in both.
     """
-    found: dict[str, list[int]] = dict(rss=[], files=[])
+    found: dict[str, list[int]] = dict(rss=[], anon=[], files=[])
     main = psutil.Process(pid)
     for process in (main, *main.children(recursive=True)):
         try:
-            memory, files = process.memory_info().rss, process.num_fds()
+            memory, files = process.memory_info(), process.num_fds()
         except psutil.Error:  # a worker of the k-NN that has just left
             continue
-        found['rss'].append(memory)
+        found['rss'].append(memory.rss)
+        found['anon'].append(memory.rss - memory.shared)
         found['files'].append(files)
     return found
 
@@ -175,10 +178,10 @@ def report(log: Path) -> str:
         '', f'Growth per hour, by least squares over each life without its '
         f'first {WARM_UP} s; ± is the standard error. Open files come and go '
         'by a few: a batch is passed from the worker through one.', '',
-        '| life | samples | process | resident, MB | growth, MB | open files '
-        '| growth |',
-        '| ---- | ------- | ------- | ------------ | ---------- | ---------- '
-        '| ------ |'
+        '| life | samples | process | resident, MB | growth, MB | anonymous, '
+        'MB | growth, MB | open files | growth |',
+        '| ---- | ------- | ------- | ------------ | ---------- | ----------'
+        '--- | ---------- | ---------- | ------ |'
     ]
     for life in sorted({r['life'] for r in samples}):
         chosen = [r for r in samples if r['life'] == life and r['t'] > WARM_UP]
@@ -188,7 +191,7 @@ def report(log: Path) -> str:
             continue
         for which, name in enumerate(('training', 'worker')):
             cells = [str(life), str(len(chosen)), name]
-            for key, scale in (('rss', 1e6), ('files', 1)):
+            for key, scale in (('rss', 1e6), ('anon', 1e6), ('files', 1)):
                 values = [r[key][which] / scale for r in chosen]
                 slope, error = fit([r['t'] for r in chosen], values)
                 cells.append(f'{np.median(values):.0f}')
