@@ -43,7 +43,7 @@ from mmregioncl.models.data_preprocessors import \
     DeviceViewsPreprocessor  # noqa: E402
 
 WIDTH, HEIGHT, BYTES = 500, 375, 80_000  # of most images of ImageNet
-SIDES = dict(stock='train_pipeline', ours='device_pipeline')
+SIDES = dict(stock='stock_pipeline', ours='train_pipeline')
 
 
 def resize_like_imagenet(source: Path, target: Path, count: int) -> None:
@@ -109,8 +109,8 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Side]:
     """Both paths in turn, batch by batch."""
     cfg = Config.fromfile(REPO / 'configs/_base_/datasets/imagenet.py')
     cfg.view_pipeline[0].size = args.size
-    cfg.train_pipeline[1].transforms = [cfg.view_pipeline]
-    cfg.device_pipeline[0].transforms = [cfg.view_pipeline]
+    cfg.stock_pipeline[1].transforms = [cfg.view_pipeline]
+    cfg.train_pipeline[0].transforms = [cfg.view_pipeline]
     sides = {name: Side(name, folder, cfg, args.device) for name in SIDES}
     for repeat in range(-1, args.repeats):  # the first warms up
         for side in sides.values():

@@ -22,16 +22,17 @@ view_pipeline = [
     dict(type='RandomFlip', prob=0.5),
 ]
 
+# Decoded once for both views, which are finished on the device.
 train_pipeline = [
+    dict(type='LoadViews', num_views=2, transforms=[view_pipeline]),
+    dict(type='PackViews', meta_keys=['img_path'])
+]
+# The same views, to a rounding, by MMSelfSup's own transforms alone:
+#     train_dataloader = dict(dataset=dict(pipeline=_base_.stock_pipeline))
+stock_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='MultiView', num_views=2, transforms=[view_pipeline]),
     dict(type='PackSelfSupInputs', meta_keys=['img_path'])
-]
-# The same views, decoded once and finished on the device:
-#     train_dataloader = dict(dataset=dict(pipeline=_base_.device_pipeline))
-device_pipeline = [
-    dict(type='LoadViews', num_views=2, transforms=[view_pipeline]),
-    dict(type='PackViews', meta_keys=['img_path'])
 ]
 
 train_dataloader = dict(
