@@ -71,7 +71,7 @@ def options(args: argparse.Namespace, run: Run) -> dict[str, Any]:
     return {
         'train_dataloader.dataset.max_images': args.images,
         'train_cfg.max_epochs': epochs,
-        'train_cfg.val_interval': max(1, epochs // 5),
+        'train_cfg.val_interval': epochs,  # and before the first step
         'param_scheduler.0.end': WARM_UP,
         'param_scheduler.1.begin': WARM_UP,
         'param_scheduler.1.end': epochs,
