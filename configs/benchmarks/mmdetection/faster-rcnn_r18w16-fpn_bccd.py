@@ -1,5 +1,5 @@
 # A small Faster R-CNN on blood cells (data/bccd, COCO format, boxes only): 205
-# images of 640 x 480 at about half of that, 400 iterations of 8. Minutes on a
+# images of 640 x 480 at about half of that, 250 iterations of 8. Minutes on a
 # CPU.
 #
 #     python tools/benchmarks/train_downstream.py \

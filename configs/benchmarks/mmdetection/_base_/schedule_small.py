@@ -1,6 +1,6 @@
 # A few hundred iterations of 8 images, evaluated once, at the end.
 _base_ = './schedule_90k.py'
-max_iters = 400
+max_iters = 250
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
