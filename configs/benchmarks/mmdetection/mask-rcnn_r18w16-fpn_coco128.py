@@ -1,4 +1,4 @@
-# A small Mask R-CNN on 80 + 20 images of COCO (data/coco128): 400 iterations
+# A small Mask R-CNN on 80 + 20 images of COCO (data/coco128): 250 iterations
 # of 8. Minutes on a CPU, and far too few images for an AP to speak of: to see
 # real COCO data go through.
 #
