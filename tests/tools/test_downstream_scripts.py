@@ -85,14 +85,15 @@ def test_every_form(start: Any, folder: str, tmp_path: Path) -> None:
     assert {'--job-name=a job', '--ntasks=4', '--gres=gpu:4'} <= set(words)
     assert words[-5:] == ['a b.py', 'w.pth', '--launcher', 'slurm', '--amp']
 
-    code, words, _ = start(folder, 'mim_dist_train.sh', 'a b.py', 'w.pth', '2',
-                           'x=1')
-    assert code == 0
-    assert words == [
-        'mim', 'train', FOLDERS[folder], 'a b.py', '--launcher', 'pytorch',
-        '--gpus', '2', '--cfg-options',
-        f'model.backbone.init_cfg.checkpoint={tmp_path / "w.pth"}', 'x=1'
-    ]
+    for gpus, launcher in ('2', 'pytorch'), ('0', 'none'):
+        code, words, _ = start(folder, 'mim_dist_train.sh', 'a b.py', 'w.pth',
+                               gpus, 'x=1')
+        assert code == 0
+        assert words == [
+            'mim', 'train', FOLDERS[folder], 'a b.py', '--launcher', launcher,
+            '--gpus', gpus, '--cfg-options',
+            f'model.backbone.init_cfg.checkpoint={tmp_path / "w.pth"}', 'x=1'
+        ]
 
 
 def test_mim_fills_both_parts_of_c4(start: Any, tmp_path: Path) -> None:
