@@ -68,6 +68,9 @@ def train(cfg: Any, seed: int, steps: int, precision: str) -> list[float]:
     cfg.custom_hooks = [
         hook for hook in cfg.custom_hooks if hook['type'] == 'ChannelsLastHook'
     ]
+    # one by that name would be taken up again, with the folder of its run
+    cfg.visualizer = dict(
+        type='SelfSupVisualizer', name=cfg.experiment_name, vis_backends=None)
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder
         runner = Runner.from_cfg(cfg)

@@ -96,20 +96,31 @@ def against_host(method: str, settings: Settings,
 
 def against_plain(method: str, settings: Settings,
                   args: argparse.Namespace) -> dict[str, Any]:
-    """RegionCL in the fast settings against itself in plain fp32."""
+    """RegionCL in the fast settings against itself in plain fp32.
+
+    Beside it, what a plain supervised step gains by the same settings.
+    """
     slow = dataclasses.replace(
         settings, precision='fp32', channels_last=False, compile=False)
-    figures = race(
-        dict(
-            plain=Contestant(method, 'regioncl', slow),
-            fast=Contestant(method, 'regioncl', settings)), args.warmup,
-        args.repeats)
+    contestants = dict(
+        plain=Contestant(method, 'regioncl', slow),
+        fast=Contestant(method, 'regioncl', settings))
+    if settings.width == 64:  # torchvision has no other
+        contestants |= dict(
+            plain_supervised=Contestant(method, 'supervised', slow),
+            fast_supervised=Contestant(method, 'supervised', settings))
+    figures = race(contestants, args.warmup, args.repeats)
     plain, fast = figures['plain'], figures['fast']
-    return dict(
+    row = dict(
         flat(method, figures),
         speedup=plain['seconds'] / fast['seconds'],
         cpu_speedup=plain['cpu_seconds'] / fast['cpu_seconds'],
         peak_ratio=fast['peak'] / plain['peak'])
+    if settings.width == 64:
+        row['supervised_speedup'] = (
+            figures['plain_supervised']['seconds'] /
+            figures['fast_supervised']['seconds'])
+    return row
 
 
 # heading, and the figure of a row
@@ -134,6 +145,7 @@ FAST_COLUMNS = [
     ('fast s', '{fast_seconds:.3f}'),
     ('speed-up', '{speedup:.2f}'),
     ('of CPU time', '{cpu_speedup:.2f}'),
+    ('of supervised', '{supervised_speedup:.2f}'),
     ('images/s', '{fast_images_per_second:.2f}'),
     ('peak GB', '{fast_peak_gb:.2f}'),
     ('over plain', '{peak_ratio:.2f}'),
@@ -143,7 +155,8 @@ FAST_COLUMNS = [
 def table(rows: list[dict[str, Any]], columns: list[tuple[str, str]]) -> str:
     """The rows in Markdown; columns that no row has are left out."""
     kept = [(head, cell) for head, cell in columns
-            if 'supervised' not in cell or 'of_supervised' in rows[0]]
+            if 'supervised' not in cell or any('supervised' in key
+                                               for key in rows[0])]
     lines = [[head for head, _ in kept], ['---'] * len(kept)]
     lines += [[cell.format(**row) for _, cell in kept] for row in rows]
     return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
