@@ -18,8 +18,8 @@ from mmregioncl.compat import apply_compat
 from mmregioncl.random_streams import kept_random_state, seed_streams
 from .folder_settings import check_folder_settings
 from .image_header import check_header
-from .image_listing import (IMAGE_EXTENSIONS, find_images, missing_images,
-                            read_image_list)
+from .image_listing import IMAGE_EXTENSIONS
+from .labelled_images import found_images, listed_images
 from .skip_record import SkipRecord, append_path
 
 apply_compat()  # a spawned worker comes here first
@@ -158,10 +158,14 @@ class ImageFolder(BaseDataset):
             raise ValueError(
                 f'ImageFolder found no folder {folder!r} (data_root='
                 f'{self.data_root!r}); set data_root to a folder of images')
+        given = (folder, self.extensions, self.with_label,
+                 self._metainfo.get('classes'))
         if self.ann_file:
-            samples = self._listed(folder)
+            samples = listed_images(self.ann_file, *given)
         else:
-            samples = self._found(folder)
+            samples, classes = found_images(*given)
+            if classes is not None:
+                self._metainfo['classes'] = classes
         if self.max_images is not None and self.max_images < len(samples):
             count, kept = len(samples), self.max_images
             samples = [samples[i * count // kept] for i in range(kept)]
@@ -169,58 +173,6 @@ class ImageFolder(BaseDataset):
             dict(img_path=os.path.join(folder, name), gt_label=label)
             for name, label in samples
         ]
-
-    def _listed(self, folder: str) -> list[tuple[str, int]]:
-        if not Path(self.ann_file).is_file():
-            raise ValueError(
-                f'ImageFolder found no list file {self.ann_file!r}; ann_file '
-                'is looked up below data_root. Leave it out to take every '
-                'image of the folder')
-        samples = read_image_list(self.ann_file, self.with_label,
-                                  self.extensions)
-        missing = missing_images(folder, (name for name, _ in samples))
-        if missing:
-            raise ValueError(
-                f'{len(missing)} of the {len(samples)} images listed in '
-                f'{self.ann_file!r} are not below {folder!r}, first '
-                f'{missing[:5]}; correct the list, data_root or data_prefix')
-        classes = self._metainfo.get('classes')
-        largest = max(label for _, label in samples)
-        if self.with_label and classes and largest >= len(classes):
-            raise ValueError(
-                f'the list {self.ann_file!r} has the label {largest}, but '
-                f'classes names {len(classes)}; labels count from 0')
-        if not self.with_label:
-            return [(name, -1) for name, _ in samples]
-        return samples
-
-    def _found(self, folder: str) -> list[tuple[str, int]]:
-        names = find_images(folder, self.extensions)
-        if not names:
-            raise ValueError(
-                f'ImageFolder found no images below {folder!r} with the '
-                f'endings {self.extensions}; set data_root to the folder that '
-                'holds them, or extensions to their endings')
-        if not self.with_label:
-            return [(name, -1) for name in names]
-        bare = [name for name in names if '/' not in name]
-        if bare:
-            raise ValueError(
-                f'with_label=True takes the first folder below {folder!r} as '
-                f'the class, but {len(bare)} images are in none, first '
-                f'{bare[:5]}; use <class>/<image>, a list file with labels, '
-                'or with_label=False')
-        folders = [name.split('/', 1)[0] for name in names]
-        classes = tuple(
-            self._metainfo.setdefault('classes', tuple(sorted(set(folders)))))
-        unknown = sorted(set(folders) - set(classes))
-        if unknown:
-            raise ValueError(
-                f'the folders {unknown[:5]} below {folder!r} are not among '
-                f'the {len(classes)} classes; add them to classes, or leave '
-                'classes out to take every folder as one')
-        label = {name: i for i, name in enumerate(classes)}
-        return [(name, label[first]) for name, first in zip(names, folders)]
 
     def seed_views(self, seed: int, epoch: int) -> None:
         """From now on, draw the views of image i from (seed, epoch, i).
