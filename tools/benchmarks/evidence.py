@@ -174,7 +174,7 @@ def tabulate(rows: list[dict[str, Any]]) -> str:
         if not chosen:
             continue
         text += [
-            f'### {title}', '',
+            f'## {title}', '',
             '| data | run | passes | epochs | seeds | k-NN | over its host '
             '| linear | over its host |',
             '|---|---|---|---|---|---|---|---|---|'
