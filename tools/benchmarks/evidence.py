@@ -155,19 +155,34 @@ def collect(args: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
-def spread(values: list[float]) -> str:
-    """Mean and standard deviation."""
-    if not values:
-        return ''
-    mean = statistics.fmean(values)
-    if len(values) == 1:
-        return f'{mean:.1f}'
-    return f'{mean:.1f} ± {statistics.stdev(values):.1f}'
+def spread(values: list[float]) -> dict[str, float]:
+    """Mean and, of several, standard deviation."""
+    found = dict(mean=statistics.fmean(values)) if values else {}
+    if len(values) > 1:
+        found['std'] = statistics.stdev(values)
+    return found
+
+
+def summarise(rows: list[dict[str, Any]]) -> None:
+    """Add to each row its accuracies, and its gains on the same seeds."""
+    hosts = {row['name']: row['seeds'] for row in rows}
+    for row in rows:
+        host = hosts.get(row['host'], {})
+        if row['name'] == row['host']:
+            host = {}
+        shared = [seed for seed in row['seeds'] if seed in host]
+        for name in ('knn', 'linear'):
+            row[name] = spread([each[name] for each in row['seeds'].values()])
+            row[f'{name}_gain'] = spread(
+                [row['seeds'][s][name] - host[s][name] for s in shared])
+
+
+def as_cell(found: dict[str, float]) -> str:
+    return ' ± '.join(f'{value:.1f}' for value in found.values())
 
 
 def tabulate(rows: list[dict[str, Any]]) -> str:
     """Markdown, one table per question."""
-    hosts = {row['name']: row['seeds'] for row in rows}
     text = []
     for group, title in GROUPS.items():
         chosen = [row for row in rows if row['group'] == group]
@@ -186,13 +201,10 @@ def tabulate(rows: list[dict[str, Any]]) -> str:
                 str(row['epochs']),
                 str(len(row['seeds']))
             ]
-            host = hosts.get(row['host'], {})
-            shared = [s for s in row['seeds'] if s in host]
-            for name in ('knn', 'linear'):
-                cells.append(spread([f[name] for f in row['seeds'].values()]))
-                gains = [row['seeds'][s][name] - host[s][name] for s in shared]
-                same = row['name'] == row['host']
-                cells.append('' if same else spread(gains))
+            cells += [
+                as_cell(row[name])
+                for name in ('knn', 'knn_gain', 'linear', 'linear_gain')
+            ]
             text.append('| ' + ' | '.join(cells) + ' |')
         text.append('')
     return '\n'.join(text)
@@ -200,6 +212,7 @@ def tabulate(rows: list[dict[str, Any]]) -> str:
 
 def write(args: argparse.Namespace) -> None:
     rows = collect(args)
+    summarise(rows)
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / 'evidence.json').write_text(
         json.dumps(

@@ -44,8 +44,8 @@ class StepGuard:
         }
         self._weights: list[Any] = [
             each for group in optimizer.param_groups
-            for each in group['params']
-        ]
+            for each in group['params'] if each.requires_grad
+        ]  # MMEngine's optimizer holds the momentum encoder as well
         self._statistics: list[Any] = [
             each for norm in model.modules()
             if isinstance(norm, _BatchNorm) and norm.track_running_stats
