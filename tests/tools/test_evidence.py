@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 from mmengine.config import Config, DictAction
+from PIL import Image
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / 'tools/benchmarks'))
 
 import evidence  # noqa: E402
+import evidence_picture  # noqa: E402
 import evidence_runs  # noqa: E402
 
 RUNS = {run.name: run for run in evidence_runs.all_runs()}
@@ -100,3 +103,43 @@ def test_table(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
             '2.0 ± 1.4 | 46.0 ± 3.5 | 2.0 ± 1.4 |') in lines
     written = json.loads((tmp_path / 'out/evidence.json').read_text())
     assert [row['name'] for row in written['rows']] == [host, ours]
+
+
+def row(name: str, **gains: float) -> dict[str, Any]:
+    """As evidence.json has it; without gains a host."""
+    run = RUNS[name]
+    return dict(
+        name=name,
+        group=run.group,
+        data=run.config.rsplit('_', 1)[1],
+        label=run.label,
+        cost=float(run.cost),
+        knn_gain=gains,
+        linear_gain=gains)
+
+
+def test_picture(tmp_path: Path) -> None:
+    """Panels of more than one gain, every gain at its place."""
+    host, full = 'mocov2_r18w16_tinyimagenet', evidence_picture.M
+    rows = [
+        row(host),
+        row(full, mean=3., std=1.),
+        row(f'{host}_longer', mean=2.),
+        row(f'{full}_half', mean=-1.),
+        row('regioncl_mocov2_r18w16_cifar10', mean=5.)
+    ]
+    panels = evidence_picture.panels(rows)
+    assert [[each['name'] for each in chosen]
+            for chosen in panels.values()] == [[full, f'{host}_longer'],
+                                               [full, f'{full}_half']]
+    axes = Figure().subplots()
+    evidence_picture.draw_gains(axes, rows[1:4])
+    drawn = [bars.lines[0].get_xdata()[0] for bars in axes.containers]
+    assert drawn == [3., 3., 2., 2., -1., -1.]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[2] == 'composites of half of the batch · 1.38'
+    evidence_picture.draw(rows[:1], tmp_path / 'none.png')
+    assert not (tmp_path / 'none.png').exists()
+    evidence_picture.draw(rows, tmp_path / 'some.png')
+    with Image.open(tmp_path / 'some.png') as image:
+        assert image.width > 700

@@ -8,7 +8,7 @@
 Which runs there are says evidence_runs.py. A run that is finished is not
 repeated and one that was stopped goes on, so that the command can be given
 again and again. The table stands in docs/results/evidence.md, its figures in
-evidence.json beside it.
+evidence.json and their picture in evidence.png beside it.
 """
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from evidence_picture import draw
 from evidence_runs import Run, all_runs
 from machine import describe
 
@@ -218,6 +219,7 @@ def write(args: argparse.Namespace) -> None:
         json.dumps(
             dict(machine=describe('cpu'), budget=budget(args), rows=rows),
             indent=1) + '\n')
+    draw(rows, OUT / 'evidence.png')
     page, begin, end = OUT / 'evidence.md', '<!-- table -->', '<!-- end -->'
     old = page.read_text() if page.exists() else f'{begin}\n{end}\n'
     head, rest = old.split(begin, 1)

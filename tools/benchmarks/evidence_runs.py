@@ -73,7 +73,7 @@ def twins(data: str) -> list[Run]:
         Run(f'regioncl_{host}_longer',
             f'regioncl_{host}',
             'twins',
-            f'RegionCL on mocov2, {cost} of the epochs',
+            f'RegionCL on mocov2, both {cost} of the epochs',
             cost * cost,
             f'{host}_longer',
             longer=cost))
