@@ -6,7 +6,7 @@
     python tools/analysis_tools/plot_log.py work_dirs/A work_dirs/B \
         --keys loss_instance knn/top1
 
-A run is a work dir, or one of the files in docs/results/curves. Written are
+A run is a work dir, or one of the files in zoo/logs. Written are
 a PNG and one index.html that opens without a server.
 """
 from __future__ import annotations

@@ -9,11 +9,12 @@ A page asks for a table, or for one number, with comments that stay in it:
     <!-- numbers: paper -->           the paper's results
     <!-- numbers: zoo -->             models with weights
     <!-- numbers: models -->          every config, from the metafiles
-    <!-- numbers: small_runs.json name epochs knn_last:.2f=k-NN -->
+    <!-- numbers: evidence -->        RegionCL against its hosts, in short
+    <!-- numbers: transfer.json init mean:.1f=AP -->
     ...                               the rows of a file of docs/results/
     <!-- end of numbers -->
 
-    <!-- n: small_runs.json name=mocov2_r18w16_cifar10/knn_last .1f -->0
+    <!-- n: transfer.json init=random/mean .1f -->0
     <!-- /n -->                       one number, in one line with its comments
 """
 from __future__ import annotations
@@ -122,6 +123,37 @@ def models_table(page: Path) -> str:
         rows)
 
 
+def evidence_table(page: Path) -> str:
+    names = dict(
+        mocov2='MoCo v2',
+        densecl='DenseCL',
+        simsiam='SimSiam',
+        byol='BYOL',
+        simclr='SimCLR')
+    rows = {row['name']: row for row in read_json('evidence.json')['rows']}
+
+    def knn(name: str) -> str:
+        found = rows.get(name, dict(knn={}))['knn']
+        return ' ± '.join(f'{value:.1f}' for value in found.values())
+
+    lines = []
+    for method, name in names.items():
+        host = f'{method}_r18w16_tinyimagenet'
+        if f'regioncl_{host}' in rows:
+            ours = rows[f'regioncl_{host}']
+            lines.append([
+                name,
+                knn(host),
+                knn(f'{host}_longer'),
+                knn(ours['name']), f'{ours["cost"]:.2f}',
+                str(len(ours['seeds']))
+            ])
+    return table([
+        'host', 'alone, k-NN', 'alone, at the cost of RegionCL',
+        'with RegionCL', 'cost', 'seeds'
+    ], lines)
+
+
 def json_table(file: str, columns: list[str]) -> str:
     """Columns are ``KEY``, ``KEY:FORMAT``, and ``=HEADER`` behind either."""
     header, keys = [], []
@@ -150,7 +182,11 @@ def look_up(file: str, path: str, form: str = '') -> str:
     return format(value, form)
 
 
-TABLES = dict(paper=paper_table, zoo=zoo_table, models=models_table)
+TABLES = dict(
+    paper=paper_table,
+    zoo=zoo_table,
+    models=models_table,
+    evidence=evidence_table)
 
 
 def fill(text: str, page: Path) -> str:
