@@ -31,7 +31,7 @@ OUT = REPO / 'docs/results'
 WARM_UP = 2  # epochs; without it RegionCL-M may end in a constant output
 GROUPS = dict(
     twins='RegionCL against its hosts',
-    ablation='RegionCL-M with one thing changed',
+    ablation='RegionCL with one thing changed',
     price='RegionCL-M for less')
 
 

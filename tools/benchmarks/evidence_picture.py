@@ -23,7 +23,7 @@ def panels(rows: Rows) -> dict[str, Rows]:
                             ('tinyimagenet', 'Tiny-ImageNet'))
     }
     for group, title in (('price', 'RegionCL-M for less'),
-                         ('ablation', 'RegionCL-M, one thing changed')):
+                         ('ablation', 'RegionCL, one thing changed')):
         found[f'{title} (Tiny-ImageNet)'] = [
             row for row in gains if row['data'] == 'tinyimagenet' and
             (row['group'] == group or row['name'] == M)

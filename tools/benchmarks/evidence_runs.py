@@ -81,7 +81,11 @@ def twins(data: str) -> list[Run]:
 
 
 def variants(data: str) -> list[Run]:
-    """RegionCL-M with one setting changed: what matters, what is cheaper."""
+    """RegionCL-M with one setting changed: what matters, what is cheaper.
+
+    And RegionCL-D with the region loss as small beside its instance loss as
+    that of M is: DenseCL halves the instance loss.
+    """
     host = f'mocov2_r18w16_{data}'
     full, price = COST['mocov2'], 'model.region_budget.'
     listed: list[tuple[str, str, str, Fraction, dict]] = [
@@ -127,7 +131,7 @@ def variants(data: str) -> list[Run]:
              'model.region_swap.cells': [1, 2]
          }),
     ]
-    return [
+    runs = [
         Run(f'regioncl_{host}_{name}',
             f'regioncl_{host}',
             group,
@@ -135,6 +139,16 @@ def variants(data: str) -> list[Run]:
             cost,
             host,
             options=options) for group, name, label, cost, options in listed
+    ]
+    dense = f'densecl_r18w16_{data}'
+    return runs + [
+        Run(f'regioncl_{dense}_weight0.25',
+            f'regioncl_{dense}',
+            'ablation',
+            'RegionCL on densecl, region weight 0.25',
+            COST['densecl'],
+            dense,
+            options={'model.region_loss_weight': 0.25})
     ]
 
 

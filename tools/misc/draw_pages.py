@@ -48,9 +48,10 @@ def pictures(checkpoint: Path) -> dict[str, tuple[str, int, list[str]]]:
                     ['embed', CONFIG,
                      str(checkpoint), '--rows', '5']),
         curves=('curves', 960, [
-            'plot_log',
-            *map(str,
-                 sorted((REPO / 'docs/results/curves').glob('*_cifar10.json')))
+            'plot_log', *map(
+                str,
+                sorted((REPO /
+                        'zoo/logs').glob('*_r18w16_tinyimagenet_*.json')))
         ]))
 
 
