@@ -144,13 +144,15 @@ def evidence_table(page: Path) -> str:
             lines.append([
                 name,
                 knn(host),
-                knn(f'{host}_longer'),
-                knn(ours['name']), f'{ours["cost"]:.2f}',
+                knn(f'{ours["name"]}_halves'),
+                knn(ours['name']),
+                knn(f'{host}_longer'), f'{ours["cost"]:.2f}',
                 str(len(ours['seeds']))
             ])
     return table([
-        'host', 'alone, k-NN', 'alone, at the cost of RegionCL',
-        'with RegionCL', 'cost', 'seeds'
+        'host', 'alone', 'with RegionCL, for the cost of the host',
+        'with RegionCL', 'alone, for the cost of RegionCL', 'that cost',
+        'seeds'
     ], lines)
 
 
