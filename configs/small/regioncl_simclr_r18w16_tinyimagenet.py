@@ -1,6 +1,7 @@
 # RegionCL on SimCLR, Tiny-ImageNet-like images of 64 px.
 #
-#     python tools/train.py configs/small/regioncl_simclr_r18w16_tinyimagenet.py
+#     python tools/train.py \
+#         configs/small/regioncl_simclr_r18w16_tinyimagenet.py
 _base_ = './simclr_r18w16_tinyimagenet.py'
 model = dict(
     type='RegionCLSimCLR',
