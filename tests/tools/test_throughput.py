@@ -57,6 +57,19 @@ def test_on_paper_is_what_a_step_takes(checkpoint: bool) -> None:
     assert paper['held'] == pytest.approx(taken['held'], abs=2000)
 
 
+def test_for_the_cost_of_the_host() -> None:
+    """Half clean, half composites: the passes, and so the FLOPs, of MoCo."""
+    from contestants import Contestant, Settings
+    settings = Settings(share=.5, clean_share=.5, **SMALL | dict(batch=4))
+    assert settings.passes('mocov2') == (4, 4)
+    assert Settings(share=.5).passes('simsiam') == (6, 7.5)
+    assert str(settings) == 'fp32, share=0.5, clean_share=0.5'
+    host, ours = (
+        Contestant('mocov2', side, settings).measure()['flops']
+        for side in ('host', 'regioncl'))
+    assert ours == pytest.approx(host, rel=.05)  # projector, contrast
+
+
 def test_what_the_queue_costs_on_paper() -> None:
     """3 N anchors of D against K keys, and the same for the gradient."""
     from contestants import Settings

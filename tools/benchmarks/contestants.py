@@ -50,13 +50,27 @@ class Settings:
     depth: int = 50
     width: int = 64
     queue: int = 65536
+    share: float = 1.
+    clean_share: float = 1.
 
     def __str__(self) -> str:
         return ', '.join([
             self.precision,
             *(name for name in ('channels_last', 'compile', 'checkpoint')
-              if getattr(self, name))
+              if getattr(self, name)),
+            *(f'{name}={value}' for name, value in self.budget.items()
+              if value != 1)
         ])
+
+    @property
+    def budget(self) -> dict[str, float]:
+        return dict(share=self.share, clean_share=self.clean_share)
+
+    def passes(self, method: str) -> tuple[float, float]:
+        """Those of the host and of RegionCL with this budget."""
+        host, ours = PASSES[method]
+        composites = (ours - host) * self.share
+        return host, host - 3 * (1 - self.clean_share) + composites
 
 
 class Contestant:
@@ -201,6 +215,8 @@ def _algorithm(method: str, side: str, settings: Settings) -> nn.Module:
     cfg.pop('data_preprocessor', None)  # the views are finished
     if 'queue_len' in cfg:
         cfg.queue_len = settings.queue
+    if side == 'regioncl':
+        cfg.region_budget = settings.budget
     model = revert_sync_batchnorm(MODELS.build(cfg))
     model.init_weights()
     return model

@@ -5,6 +5,7 @@
     python tools/benchmarks/throughput.py --device cuda --precision bf16 \
         --batch 128 --channels-last --peak-tflops 989
     python tools/benchmarks/throughput.py --fast    # ours against ours
+    python tools/benchmarks/throughput.py --share .5 --clean-share .5
 
 A step is forward, backward and SGD on random views. Beside the ratio of the
 medians stands that of the arithmetic: the operations counted while a step is
@@ -76,7 +77,7 @@ def against_host(method: str, settings: Settings,
         {side: Contestant(method, side, settings)
          for side in sides}, args.warmup, args.repeats)
     host, ours = figures['host'], figures['regioncl']
-    theirs, mine = PASSES[method]
+    theirs, mine = settings.passes(method)
     row = flat(method, figures)
     row.update(
         ratio=ours['seconds'] / host['seconds'],
@@ -198,6 +199,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--width', type=int, default=64,
                         help='channels of its first stage')  # yapf: disable
     parser.add_argument('--queue', type=int, default=65536, help='keys')
+    parser.add_argument(
+        '--share', type=float, default=1., help='of region_budget')
+    parser.add_argument(
+        '--clean-share', type=float, default=1., help='of region_budget')
     parser.add_argument('--repeats', type=int, default=5)
     parser.add_argument('--warmup', type=int, default=1)
     parser.add_argument(
