@@ -25,7 +25,7 @@ RUNS = {run.name: run for run in evidence_runs.all_runs()}
 
 def settings(tmp_path: Path) -> argparse.Namespace:
     return argparse.Namespace(
-        images=100, epochs=8, amp=None, work_dir=tmp_path)
+        images=100, epochs=8, amp=None, add=False, work_dir=tmp_path)
 
 
 def configured(run: Any, tmp_path: Path) -> Config:
@@ -72,6 +72,18 @@ def test_settings_arrive(name: str, tmp_path: Path) -> None:
     assert changed == {key.split('.')[1] for key in run.options}
 
 
+def finish(args: argparse.Namespace, name: str, seed: int,
+           top1: float) -> None:
+    """Leave what a finished run leaves."""
+    work_dir = evidence.folder(args, RUNS[name], seed)
+    log = work_dir / '1/vis_data/scalars.json'
+    log.parent.mkdir(parents=True)
+    log.write_text('{"step": 0, "knn/top1": 20.0}\n'
+                   '{"step": 1, "loss": 1.0, "time": 0.5}\n')
+    (work_dir / 'probe.json').write_text(
+        json.dumps(dict(knn_top1=top1, linear_top1=top1 + 1)))
+
+
 def test_table(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
     """Means, deviations and gains over the host with the same seed."""
     args = settings(tmp_path)
@@ -85,13 +97,7 @@ def test_table(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
             2: 49.
     })):
         for seed, top1 in values.items():
-            work_dir = evidence.folder(args, RUNS[name], seed)
-            log = work_dir / '1/vis_data/scalars.json'
-            log.parent.mkdir(parents=True)
-            log.write_text('{"step": 0, "knn/top1": 20.0}\n'
-                           '{"step": 1, "loss": 1.0, "time": 0.5}\n')
-            (work_dir / 'probe.json').write_text(
-                json.dumps(dict(knn_top1=top1, linear_top1=top1 + 1)))
+            finish(args, name, seed, top1)
     evidence.folder(args, RUNS[ours], 3).mkdir()  # has not finished
     monkeypatch.setattr(evidence, 'OUT', tmp_path / 'out')
     evidence.write(args)
@@ -103,6 +109,45 @@ def test_table(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
             '2.0 ± 1.4 | 46.0 ± 3.5 | 2.0 ± 1.4 |') in lines
     written = json.loads((tmp_path / 'out/evidence.json').read_text())
     assert [row['name'] for row in written['rows']] == [host, ours]
+
+
+def test_add(tmp_path: Path, monkeypatch: Any) -> None:
+    """Two machines, one table; what the first ran the second does not."""
+    host, ours = 'mocov2_r18w16_cifar10', 'regioncl_mocov2_r18w16_cifar10'
+    monkeypatch.setattr(evidence, 'OUT', tmp_path / 'out')
+    file = tmp_path / 'out/evidence.json'
+    first = settings(tmp_path / 'first')
+    second = settings(tmp_path / 'second')
+    second.add = True
+    finish(first, host, 1, 40.)
+    evidence.write(first)
+    finish(second, host, 0, 42.)
+    finish(second, ours, 1, 43.)
+    evidence.write(second)
+    rows = {row['name']: row for row in json.loads(file.read_text())['rows']}
+    assert {
+        seed: each['knn']
+        for seed, each in rows[host]['seeds'].items()
+    } == {
+        '0': 42.,
+        '1': 40.
+    }
+    assert rows[ours]['knn_gain'] == dict(mean=3.)
+    started: list = []
+    monkeypatch.setattr(evidence.subprocess, 'run',
+                        lambda *args, **_: started.append(args))
+    evidence.train(second, RUNS[host], 1)
+    assert not started
+    second.add = False
+    with pytest.raises(FileNotFoundError):  # trained nothing
+        evidence.train(second, RUNS[host], 1)
+    assert len(started) == 1
+    second.add, second.epochs = True, 9
+    with pytest.raises(SystemExit, match='budget 100x8, these are of 100x9'):
+        evidence.write(second)
+    second.add = False  # replaces the table
+    evidence.write(second)
+    assert not json.loads(file.read_text())['rows']
 
 
 def row(name: str, **gains: float) -> dict[str, Any]:

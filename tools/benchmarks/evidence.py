@@ -3,12 +3,15 @@
 
     OMP_NUM_THREADS=1 python tools/benchmarks/evidence.py --seeds 0 1 2
     python tools/benchmarks/evidence.py --groups price --seeds 0 --minutes 120
+    python tools/benchmarks/evidence.py --add --seeds 0 1 2
     python tools/benchmarks/evidence.py --table
 
 Which runs there are says evidence_runs.py. A run that is finished is not
 repeated and one that was stopped goes on, so that the command can be given
 again and again. The table stands in docs/results/evidence.md, its figures in
-evidence.json and their picture in evidence.png beside it.
+evidence.json and their picture in evidence.png beside it. They hold the runs
+of the work directory; with --add also those that evidence.json has already,
+which are then not run: so the table grows on more than one machine.
 """
 from __future__ import annotations
 
@@ -53,6 +56,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--work-dir', type=Path, default=REPO / 'work_dirs/evidence')
     parser.add_argument(
+        '--add',
+        action='store_true',
+        help='keep the runs of evidence.json, run only others')
+    parser.add_argument(
         '--table', action='store_true', help='tabulate, run nothing')
     return parser.parse_args()
 
@@ -87,10 +94,30 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
+def recorded(args: argparse.Namespace) -> dict[str, dict[int, Any]]:
+    """What ``--add`` keeps: by run and seed the figures of evidence.json."""
+    file = OUT / 'evidence.json'
+    if not args.add or not file.exists():
+        return {}
+    found = json.loads(file.read_text())
+    if found['budget'] != budget(args):
+        sys.exit(f'--add: {file} has runs of the budget {found["budget"]}, '
+                 f'these are of {budget(args)}; give --images, --epochs and '
+                 '--amp as there, or leave --add out to replace its table')
+    return {
+        row['name']: {
+            int(s): each
+            for s, each in row['seeds'].items()
+        }
+        for row in found['rows']
+    }
+
+
 def train(args: argparse.Namespace, run: Run, seed: int) -> None:
     """Train from where it stopped, then evaluate frozen features."""
     work_dir = folder(args, run, seed)
-    if (work_dir / 'probe.json').exists():
+    if (work_dir / 'probe.json').exists() or seed in recorded(args).get(
+            run.name, {}):
         return
     config = f'configs/small/{run.config}.py'
     changes = [f'{k}={as_text(v)}' for k, v in options(args, run).items()]
@@ -134,9 +161,9 @@ def figures(work_dir: Path) -> dict[str, float] | None:
 
 def collect(args: argparse.Namespace) -> list[dict[str, Any]]:
     """A row per run that has finished with at least one seed."""
-    rows = []
+    rows, before = [], recorded(args)
     for run in all_runs():
-        seeds = {}
+        seeds = before.get(run.name, {})
         for work_dir in sorted((args.work_dir / budget(args)).glob(
                 f'{run.name}-seed*')):  # yapf: disable
             found = figures(work_dir)
@@ -152,7 +179,7 @@ def collect(args: argparse.Namespace) -> list[dict[str, Any]]:
                     host=run.host,
                     cost=float(run.cost),
                     epochs=round(args.epochs * run.longer),
-                    seeds=seeds))
+                    seeds=dict(sorted(seeds.items()))))
     return rows
 
 
