@@ -1,21 +1,23 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
 """One picture of a pretraining run: what it saw and what it learnt.
 
-    python demo/picture.py WORK_DIR OUT.png
+    python demo/picture.py WORK_DIR [WORK_DIR OF ITS HOST] OUT.png
 
 Upper rows: both views of some images, and the composites of the first views
-with the paste outlined. Lower row: losses and k-NN over the run.
+with the paste outlined. Lower row: losses and k-NN over the run, k-NN of its
+host beside it.
 """
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from matplotlib.figure import Figure  # noqa: E402
 from mmengine.config import Config  # noqa: E402
-from mmengine.registry import init_default_scope  # noqa: E402
+from mmengine.registry import DATASETS, init_default_scope  # noqa: E402
 from mmengine.runner import set_random_seed  # noqa: E402
 
 import mmregioncl.register  # noqa: E402,F401
@@ -25,7 +27,42 @@ from mmregioncl.visualization import training_views  # noqa: E402
 COLUMNS = 8  # images shown
 
 
-def draw(cfg: Config, log: list[dict], out: Path) -> None:
+def knn_curve(log: list[dict]) -> list[tuple[int, float]]:
+    """Epochs, 0 before training, and k-NN top-1 in percent."""
+    return [(r['step'], r['knn/top1']) for r in log if 'knn/top1' in r]
+
+
+def draw_knn(axes: Any, curves: dict[str, list[tuple[int, float]]]) -> None:
+    """One line per run; the first and last of its values are written out."""
+    for (name, curve), colour in zip(curves.items(), (vis.PASTE, 'black')):
+        axes.plot(*zip(*curve), marker='o', color=colour, label=name)
+        step, top1 = curve[-1]
+        axes.annotate(
+            f'{top1:.1f}', (step, top1),
+            xytext=(9, 0),
+            textcoords='offset points',
+            va='center',
+            color=colour)
+    axes.margins(x=0.12, y=0.2)
+    axes.legend()
+    axes.set(xlabel='epoch (0: random weights)', ylabel='k-NN top-1 (%)')
+
+
+def summarise(curves: dict[str, list[tuple[int, float]]], images: int) -> str:
+    """What the curves come to, and how far that many images can be trusted."""
+    first = next(iter(curves.values()))
+    share = first[-1][1] / 100
+    error = 100 * (share * (1 - share) / images)**0.5
+    last = [f'{curve[-1][1]:.1f} % {name}' for name, curve in curves.items()]
+    return (f'k-NN top-1: {first[0][1]:.1f} % random weights, '
+            f'{", ".join(last)}\n'
+            f'           ({images} images: a standard error of {error:.1f} '
+            'points; runs long enough to compare by:\n'
+            '           docs/results/evidence.md)')
+
+
+def draw(cfg: Config, log: list[dict], curves: dict[str, list],
+         out: Path) -> None:
     """Draw everything into one file."""
     set_random_seed(0)
     source = training_views.TrainingViews(cfg)
@@ -49,37 +86,30 @@ def draw(cfg: Config, log: list[dict], out: Path) -> None:
                   label=f'{name} loss')
     left.set(xlabel='iteration', ylabel='loss')
     left.legend()
-    knn = [(r['step'], r['knn/top1']) for r in log if 'knn/top1' in r]
-    right.plot(*zip(*knn), marker='o', color='black')
-    for step, top1 in (knn[0], knn[-1]):
-        right.annotate(
-            f'{top1:.1f}', (step, top1),
-            xytext=(0, 7),
-            textcoords='offset points',
-            ha='center')
-    right.margins(y=0.2)
-    right.set(xlabel='epoch (0: random weights)', ylabel='k-NN top-1 (%)')
+    draw_knn(right, curves)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=110)
-    print(f'k-NN top-1: {knn[0][1]:.1f} % with random weights, '
-          f'{knn[-1][1]:.1f} % after {knn[-1][0]} epochs')
+    print(summarise(curves, len(DATASETS.build(cfg.val_dataloader.dataset))))
     print(f'picture:   {out}')
 
 
 def main() -> None:
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
-    work_dir, out = map(Path, sys.argv[1:])
-    configs = sorted(work_dir.glob('*.py'))
-    if not configs:
-        sys.exit(f'{work_dir} holds no config; is it a work dir of a run?')
-    cfg = Config.fromfile(configs[0])
+    *work_dirs, out = map(Path, sys.argv[1:])
+    configs, logs = [], []
+    for work_dir in work_dirs:
+        found = sorted(work_dir.glob('*.py'))
+        if not found:
+            sys.exit(f'{work_dir} holds no config; is it a work dir of a run?')
+        configs.append(Config.fromfile(found[0]))
+        try:
+            logs.append(vis.read_run(work_dir))
+        except ValueError as error:
+            sys.exit(str(error))
     init_default_scope('mmselfsup')
-    try:
-        log = vis.read_run(work_dir)
-    except ValueError as error:
-        sys.exit(str(error))
-    draw(cfg, log, out)
+    names = ('RegionCL-M', 'MoCo v2')
+    draw(configs[0], logs[0], dict(zip(names, map(knn_curve, logs))), out)
 
 
 if __name__ == '__main__':

@@ -43,8 +43,10 @@ python tools/benchmarks/transfer.py --init random \
     --init regioncl_mocov2 "$checkpoint" --configs upernet_r18w16_demo \
     --seeds 0 --work-dir "$out/transfer" --out "$out" >"$out/transfer.log" 2>&1
 grep '^|' "$out/transfer.md"
+echo '(one short run each, to show that the weights arrive; what pretraining'
+echo 'brings: docs/results/transfer.md)'
 
 step '6/6 what happened'
-python demo/picture.py "$run" "$out/demo.png"
+python demo/picture.py "$run" "$twin" "$out/demo.png"
 echo "backbone:  $(ls "$out"/backbone*.pth)"
 echo "all of it took $((SECONDS - start)) s"

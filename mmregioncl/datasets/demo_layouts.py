@@ -251,7 +251,7 @@ def annotate_cityscapes(root: str, split: str, found: list[dict[str,
 
 
 LAYOUTS = dict(
-    folders=Layout(800, 200, 128, (1, 1), render_folders),
+    folders=Layout(800, 800, 128, (1, 1), render_folders),
     coco=Layout(60, 20, 320, (4, 3), render_coco, annotate_coco),
     cityscapes=Layout(24, 8, 256, (2, 1), render_cityscapes,
                       annotate_cityscapes))
