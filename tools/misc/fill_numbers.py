@@ -16,6 +16,7 @@ A page asks for a table, or for one number, with comments that stay in it:
 
     <!-- n: transfer.json init=random/mean .1f -->0
     <!-- /n -->                       one number, in one line with its comments
+                                      and not the first in it
 """
 from __future__ import annotations
 
