@@ -33,7 +33,7 @@ def knn_curve(log: list[dict]) -> list[tuple[int, float]]:
 
 
 def draw_knn(axes: Any, curves: dict[str, list[tuple[int, float]]]) -> None:
-    """One line per run; the first and last of its values are written out."""
+    """One line per run, its last value written beside it."""
     for (name, curve), colour in zip(curves.items(), (vis.PASTE, 'black')):
         axes.plot(*zip(*curve), marker='o', color=colour, label=name)
         step, top1 = curve[-1]
