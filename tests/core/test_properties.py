@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from mmregioncl.core import (
-    SwappedRegions, check_regions, draw_permutation, ema_update, enqueue,
-    exchange_rows, in_batch_info_nce, info_nce, pair_flip, pair_random,
-    pool_regions, queue_log_sum_exp, region_cosine, region_info_nce,
-    sample_grid, sample_legacy, split_batchnorm, swap_regions, unit)
+from mmregioncl.core import (SwappedRegions, check_regions, draw_permutation,
+                             ema_update, enqueue, exchange_rows,
+                             in_batch_info_nce, info_nce, pair_flip,
+                             pair_random, pool_regions, queue_log_sum_exp,
+                             region_cosine, region_info_nce, sample_grid,
+                             sample_legacy, split_batchnorm, swap_regions,
+                             unit)
 from tests import references
 
 DEVICES = ['cpu'] + ['cuda'] * torch.cuda.is_available()

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from mmregioncl.core import (draw_permutation, enqueue, exchange_rows,
                              gather_rows, split_batchnorm)
-
 from ..fused_ema import FusedEMA
 
 
