@@ -27,11 +27,6 @@ from mmregioncl.visualization import training_views  # noqa: E402
 COLUMNS = 8  # images shown
 
 
-def knn_curve(log: list[dict]) -> list[tuple[int, float]]:
-    """Epochs, 0 before training, and k-NN top-1 in percent."""
-    return [(r['step'], r['knn/top1']) for r in log if 'knn/top1' in r]
-
-
 def draw_knn(axes: Any, curves: dict[str, list[tuple[int, float]]]) -> None:
     """One line per run, its last value written beside it."""
     for (name, curve), colour in zip(curves.items(), (vis.PASTE, 'black')):
@@ -97,19 +92,17 @@ def main() -> None:
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     *work_dirs, out = map(Path, sys.argv[1:])
-    configs, logs = [], []
-    for work_dir in work_dirs:
-        found = sorted(work_dir.glob('*.py'))
-        if not found:
-            sys.exit(f'{work_dir} holds no config; is it a work dir of a run?')
-        configs.append(Config.fromfile(found[0]))
-        try:
-            logs.append(vis.read_run(work_dir))
-        except ValueError as error:
-            sys.exit(str(error))
+    configs = sorted(work_dirs[0].glob('*.py'))
+    if not configs:
+        sys.exit(f'{work_dirs[0]} holds no config; is it a work dir of a run?')
+    cfg = Config.fromfile(configs[0])
     init_default_scope('mmselfsup')
+    try:
+        logs = [vis.read_run(work_dir) for work_dir in work_dirs]
+    except ValueError as error:
+        sys.exit(str(error))
     names = ('RegionCL-M', 'MoCo v2')
-    draw(configs[0], logs[0], dict(zip(names, map(knn_curve, logs))), out)
+    draw(cfg, logs[0], dict(zip(names, map(vis.knn_curve, logs))), out)
 
 
 if __name__ == '__main__':

@@ -7,10 +7,10 @@ from .composite_sheet import draw_composites, draw_views, figure_image
 from .outlines import CANVAS, PASTE, outline_box, outline_composite, show_image
 from .page import write_page
 from .pixels import to_pixels
-from .run_log import read_run
+from .run_log import knn_curve, read_run
 
 __all__ = [
     'CANVAS', 'PASTE', 'draw_composites', 'draw_views', 'figure_image',
-    'outline_box', 'outline_composite', 'read_run', 'show_image', 'to_pixels',
-    'write_page'
+    'knn_curve', 'outline_box', 'outline_composite', 'read_run', 'show_image',
+    'to_pixels', 'write_page'
 ]

@@ -38,3 +38,17 @@ def read_run(path: str | Path) -> list[dict]:
             # what was done again after a stop replaces what was lost
             records[key] = record
     return list(records.values())
+
+
+def knn_curve(records: list[dict]) -> list[tuple[int, float]]:
+    """What k-NN gave in the course of a run.
+
+    Args:
+        records (list[dict]): As from :func:`read_run`.
+
+    Returns:
+        list[tuple[int, float]]: Epoch, 0 before training, and top-1 in
+        percent.
+    """
+    return [(record['step'], record['knn/top1']) for record in records
+            if 'knn/top1' in record]

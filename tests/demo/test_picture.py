@@ -19,20 +19,6 @@ CURVES = {
 }
 
 
-def test_knn_is_told_from_losses() -> None:
-    log = [{
-        'step': 0,
-        'knn/top1': 25.
-    }, {
-        'step': 12,
-        'loss': 6.
-    }, {
-        'step': 10,
-        'knn/top1': 50.
-    }]
-    assert TOOL['knn_curve'](log) == [(0, 25.), (10, 50.)]
-
-
 def test_each_run_is_a_line_with_its_last_value() -> None:
     axes = Figure().subplots()
     TOOL['draw_knn'](axes, CURVES)

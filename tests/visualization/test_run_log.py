@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmregioncl.visualization import read_run
+from mmregioncl.visualization import knn_curve, read_run
 
 
 def write(folder: Path, *records: dict) -> None:
@@ -49,3 +49,17 @@ def test_a_damaged_file(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(ValueError, match=r'line \d is no record of a run'):
         read_run(file)
+
+
+def test_knn_is_told_from_losses() -> None:
+    log = [{
+        'step': 0,
+        'knn/top1': 25.
+    }, {
+        'step': 12,
+        'loss': 6.
+    }, {
+        'step': 10,
+        'knn/top1': 50.
+    }]
+    assert knn_curve(log) == [(0, 25.), (10, 50.)]

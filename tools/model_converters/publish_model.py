@@ -28,7 +28,7 @@ from mmregioncl.apis.run_command import repeat_command  # noqa: E402
 from mmregioncl.launch import find_config  # noqa: E402
 from mmregioncl.transfer.export import export_backbone  # noqa: E402
 from mmregioncl.transfer.safe_load import load_checkpoint_file  # noqa: E402
-from mmregioncl.visualization.run_log import read_run  # noqa: E402
+from mmregioncl.visualization.run_log import knn_curve, read_run  # noqa: E402
 
 MAX_FILE, MAX_ZOO = 12 * 10**6, 60 * 10**6  # bytes; it is part of the clone
 FILLED = ('tools/misc/metafiles.py', 'tools/misc/fill_numbers.py')
@@ -88,10 +88,7 @@ def read_accuracy(records: list[dict], epochs: int) -> dict[str, float]:
     Raises:
         ValueError: If it was not evaluated.
     """
-    knn = {
-        record['step']: record['knn/top1']
-        for record in records if 'knn/top1' in record
-    }
+    knn = dict(knn_curve(records))
     if epochs not in knn:
         raise ValueError(f'the log has no k-NN of epoch {epochs}, only of '
                          f'{sorted(knn) or "none"}; a model of the zoo says '
