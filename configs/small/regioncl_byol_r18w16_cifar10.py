@@ -1,0 +1,12 @@
+# RegionCL on BYOL, CIFAR-10, a quarter of the width.
+#
+#     python tools/train.py configs/small/regioncl_byol_r18w16_cifar10.py
+_base_ = './byol_r18w16_cifar10.py'
+model = dict(
+    type='RegionCLBYOL',
+    neck=dict(type='RegionNonLinearNeck'),
+    head=dict(type='RegionLatentPredictHead'),
+    region_swap=dict(
+        stride=8,
+        cells=(2, 3)),  # of 4: the share of a side that (3, 5) is of 7
+    region_loss_weight=0.5)  # as RegionCL-M at this size
