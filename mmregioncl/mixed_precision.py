@@ -13,7 +13,8 @@ def apply_amp(cfg: Any, precision: str) -> str:
     Args:
         cfg (mmengine.Config): The config; changed in place.
         precision (str): ``'bf16'``, ``'fp16'``, or ``'auto'``: bf16 where
-            the device computes in it (CPUs, GPUs since Ampere), else fp16.
+            the device computes in it (CPUs, GPUs since Ampere), else fp16;
+            fp16 for MMDetection, as mmcv 2.1's NMS and RoIAlign know no bf16.
 
     Returns:
         str: The precision that was set.
@@ -22,8 +23,15 @@ def apply_amp(cfg: Any, precision: str) -> str:
         ValueError: If the device or the config cannot do it.
     """
     gpu = torch.cuda.is_available()
+    detector = cfg.get('default_scope') == 'mmdet'
+    if detector and (precision == 'bf16' or not gpu):
+        raise ValueError(
+            f'--amp {precision}: the operators of a detector, NMS and '
+            'RoIAlign of mmcv, know no bf16, and fp16 needs a GPU; use --amp '
+            'fp16 there, and leave --amp out on a CPU')
     if precision == 'auto':
-        precision = 'bf16' if not gpu or _computes_in_bf16() else 'fp16'
+        bf16 = not detector and (not gpu or _computes_in_bf16())
+        precision = 'bf16' if bf16 else 'fp16'
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'BFloat16OptimWrapper'):
         raise ValueError(f'--amp does not go with optim_wrapper.type={kind!r}')
@@ -34,6 +42,7 @@ def apply_amp(cfg: Any, precision: str) -> str:
     for name in ('loss_scale', 'dtype'):  # of the other wrapper
         cfg.optim_wrapper.pop(name, None)
     if precision == 'bf16':
+        import mmregioncl.engine.optimizers  # noqa: F401 registers it
         cfg.optim_wrapper.type = 'BFloat16OptimWrapper'
     else:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import runpy
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.forked_runs import fork, wait
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 FOLDER = CONFIGS / 'benchmarks/mmsegmentation'
+TOOL = CONFIGS.parent / 'tools/benchmarks/train_downstream.py'
 NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))
 LARGE = {
     'upernet_r50_40k_cityscapes-512x1024': 40000,
@@ -200,6 +202,12 @@ def _know_mmseg() -> None:
     Config.pretty_text = property(lambda cfg: str(dict(cfg)))
 
 
+def the_tool(*words: object) -> None:
+    """tools/benchmarks/train_downstream.py as a command."""
+    sys.argv = ['train_downstream.py', *map(str, words)]
+    runpy.run_path(str(TOOL), run_name='__main__')
+
+
 def in_a_fork(function: Callable[..., None], log: Path, *args: Any) -> int:
     return wait(fork(function, *args, log=log), 200.)
 
@@ -237,3 +245,13 @@ def test_one_iteration_and_one_evaluation(name: str, server: Any,
     assert trained[0]['loss'] == pytest.approx(
         trained[0]['decode.loss_ce'] + trained[0]['aux.loss_ce'], rel=1e-4)
     assert 0 <= records[-1]['mIoU'] <= 100
+
+
+def test_mixed_precision(server: Any, material: Path, tmp_path: Path) -> None:
+    log = tmp_path / 'log'
+    code = server(in_a_fork, the_tool, log, 'upernet_r18w16_demo', 'random',
+                  '--dry-run', material, '--work-dir', tmp_path / 'run',
+                  '--amp', 'bf16')
+    text = log.read_text()
+    assert code == 0, text[-3000:]
+    assert 'Mixed precision: bf16' in text and 'mIoU: ' in text

@@ -7,11 +7,12 @@ from typing import Iterator
 
 import torch
 from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.runner.amp import autocast
-from mmselfsup.registry import OPTIM_WRAPPERS
 from torch import nn
 
 
+# In MMEngine's registry: MMDetection and MMSegmentation find it there, too.
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
     """Forward pass under autocast to bfloat16.
