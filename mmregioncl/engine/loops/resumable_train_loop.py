@@ -12,6 +12,7 @@ from mmselfsup.registry import LOOPS
 
 from mmregioncl.datasets.resumable_sampler import ResumableSampler
 from mmregioncl.random_streams import seed_streams
+from .epoch_length import count_anew
 
 # What the log averages over is shorter.
 _LONGEST_WINDOW = 1000
@@ -44,16 +45,16 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             nn.Module: The model.
         """
         hub = self.runner.message_hub  # its figures are in the checkpoint
-        length = len(self.dataloader)
         sampler = self.dataloader.sampler
         seed = getattr(sampler, 'seed', self.runner.seed)
+        self._done = 0
         if self._iter > 0:
             seed = hub.runtime_info.get('stream_seed', seed)
-            length = hub.runtime_info.get('epoch_length', length)
+            self._done = self._batches_done(
+                hub.runtime_info.get('epoch_length', len(self.dataloader)))
         if isinstance(sampler, ResumableSampler):
             sampler.seed = seed  # drawn by chance if the config sets none
         self._seed = seed
-        self._done = self._batches_done(length)
         hub.update_info_dict(
             dict(stream_seed=seed, epoch_length=len(self.dataloader)))
         model = self.runner.model
@@ -103,12 +104,17 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         Args:
             length (int): Batches per epoch of the run that wrote it.
         """
-        done = self._iter - self._epoch * length
-        if length != len(self.dataloader):
-            self.runner.logger.warning(
-                f'An epoch has {len(self.dataloader)} iterations now and had '
-                f'{length} when the checkpoint was written (another batch '
-                'size, number of processes or data set): the run goes on '
-                'after the same share of the epoch, but not bit for bit')
-            done = round(done / length * len(self.dataloader))
-        return min(max(done, 0), len(self.dataloader))
+        done, now = self._iter - self._epoch * length, len(self.dataloader)
+        if not 0 <= done <= length:  # written by a loop that notes no length
+            length = max(1, self._iter // max(1, self._epoch))
+            done = max(0, self._iter - self._epoch * length)
+        if length == now:
+            return done
+        self.runner.logger.warning(
+            f'An epoch has {now} iterations now and had {length} when the '
+            'checkpoint was written (another batch size, number of processes '
+            'or data set): the run goes on after the same share of the epoch, '
+            'but not bit for bit; lr and schedules are those of the config')
+        done = min(round(done / length * now), now)
+        self._iter = count_anew(self.runner, self._epoch, done)
+        return done
