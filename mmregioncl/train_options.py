@@ -72,13 +72,25 @@ def apply_train_arguments(cfg: Any, args: argparse.Namespace) -> None:
         from mmregioncl.mixed_precision import apply_amp
         print(f'Mixed precision: {apply_amp(cfg, args.amp)}')
     if args.auto_scale_lr:
-        if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
-            raise ValueError(
-                '--auto-scale-lr: the config does not say for which total '
-                'batch its lr is; set auto_scale_lr=dict(base_batch_size=...) '
-                'in it')
-        cfg.auto_scale_lr.enable = True
+        _scale_lr(cfg)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
+
+
+def _scale_lr(cfg: Any) -> None:
+    """Have MMEngine scale the lr, which leaves accumulated batches out."""
+    scaling = cfg.get('auto_scale_lr') or {}
+    base = scaling.get('base_batch_size')
+    if not base:
+        raise ValueError(
+            '--auto-scale-lr: the config does not say for which total batch '
+            'its lr is; set auto_scale_lr=dict(base_batch_size=...) in it')
+    counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+    if counts > 1:
+        print(f'--auto-scale-lr: {base} images per update are '
+              f'{base / counts:g} per iteration, with '
+              f'accumulative_counts={counts}')
+    cfg.auto_scale_lr = dict(
+        scaling, enable=True, base_batch_size=base / counts, counts=counts)

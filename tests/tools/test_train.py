@@ -101,6 +101,30 @@ def test_auto_scale_lr(root: Path, tool: Any, tmp_path: Path) -> None:
     assert 'lr: 5.0000e-03' in log(tmp_path / 'w')  # 0.01 x 4 / 8
 
 
+def test_auto_scale_lr_counts_what_is_accumulated(root: Path, tool: Any,
+                                                  tmp_path: Path) -> None:
+    path = write_config(
+        tmp_path / 'tiny.py',
+        root,
+        auto_scale_lr=dict(base_batch_size=32),
+        custom_hooks=[dict(type='PreflightHook')])
+    settings = ('--cfg-options', 'optim_wrapper.accumulative_counts=2')
+    tool('train.py', path, '--no-validate', '--work-dir', tmp_path / 'plain',
+         *settings)
+    promise = 'this run has 8: pass --auto-scale-lr to train with 0.0025'
+    assert promise in log(tmp_path / 'plain')
+    tool('train.py', path, '--auto-scale-lr', '--no-validate', '--work-dir',
+         tmp_path / 'scaled', *settings)
+    text = log(tmp_path / 'scaled')
+    assert 'lr: 2.5000e-03' in text  # 0.01 x 4 x 2 / 32
+    assert 'pass --auto-scale-lr' not in text
+    tool('train.py', path, '--no-validate', '--work-dir', tmp_path / 'enabled',
+         *settings, 'auto_scale_lr.enable=True')
+    text = log(tmp_path / 'enabled')
+    assert 'lr: 1.2500e-03' in text
+    assert 'leaves accumulative_counts=2 out' in text
+
+
 def test_test_refuses(root: Path, tool: Any, tmp_path: Path,
                       capsys: Any) -> None:
     plain = write_config(

@@ -81,13 +81,20 @@ class PreflightHook(Hook):
         runner.logger.info(f'Total batch {total} = {parts}, lr {lr}')
         scaling = runner.auto_scale_lr or {}
         base = scaling.get('base_batch_size')
-        if base and base != total and not scaling.get('enable', False):
+        if scaling.get('enable', False):
+            if steps != scaling.get('counts', 1):
+                runner.logger.warning(
+                    'auto_scale_lr.enable=True of a config leaves '
+                    f'accumulative_counts={steps} out, so that the lr {lr} is '
+                    f'for {batch * ranks} images: leave it out and pass '
+                    '--auto-scale-lr, which counts them')
+        elif base and base != total:
             scaled = ', '.join(f'{each * total / base:g}'
                                for each in sorted(rates))
             runner.logger.warning(
                 f'The lr {lr} is meant for a total batch of {base}, and this '
-                f'run has {total}: pass --auto-scale-lr (or set '
-                f'auto_scale_lr.enable=True) to train with {scaled}')
+                f'run has {total}: pass --auto-scale-lr to train with '
+                f'{scaled}')
 
     def _report_queue(self, runner: Runner) -> None:
         queue = getattr(_unwrapped(runner), 'queue', None)
