@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
 from torch import nn
 
 import mmregioncl.register  # noqa: F401
@@ -35,9 +38,11 @@ def region_moco(**settings: Any) -> dict:
 def hooked(root: Path,
            work_dir: Path,
            model: dict | None = None,
+           wrapper: dict | None = None,
            **settings: Any) -> Any:
     """A runner: 2 epochs of 6 batches of 4, every iteration in the log."""
     cfg = config(root, work_dir)
+    cfg['optim_wrapper'] |= wrapper or {}
     cfg |= dict(
         model=model or region_moco(),
         custom_hooks=[],
@@ -141,6 +146,93 @@ def test_a_bad_step_is_undone_and_written(root: Path, tmp_path: Path) -> None:
     assert step['boxes'].shape == (4, 4) and step['donors'].shape == (4, )
     assert step['batch']['inputs'][0].shape == (4, 3, 16, 16)
     assert 'encoder_k.steps' in step['state_dict']
+
+
+@OPTIM_WRAPPERS.register_module()
+class ScaledOptimWrapper(OptimWrapper):
+    """MMEngine's AmpOptimWrapper on a CPU: the scaler skips bad steps."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.scaler = torch.amp.GradScaler('cpu')
+
+    def backward(self, loss: torch.Tensor, **settings: Any) -> None:
+        self.scaler.scale(loss).backward(**settings)
+        self._inner_count += 1
+
+    def step(self, **settings: Any) -> None:
+        self.scaler.step(self.optimizer, **settings)
+        self.scaler.update()
+
+
+@pytest.mark.parametrize('wrapper', [
+    dict(accumulative_counts=2),
+    dict(accumulative_counts=3),
+    dict(type='ScaledOptimWrapper'),
+], ids=['first of two', 'second of three', 'skipped by the scaler'])
+def test_a_bad_step_without_an_update(root: Path, tmp_path: Path,
+                                      wrapper: dict) -> None:
+    """Statistics and queue are put back, and what was accumulated dropped."""
+    runner = hooked(root, tmp_path, wrapper=wrapper)
+    nan_pixels(runner, [4])  # type: ignore[arg-type]
+    runner.train()
+    for name, value in runner.model.state_dict().items():
+        assert value.isfinite().all(), name
+    losses = figures(runner, 'loss')
+    assert [math.isfinite(each)
+            for each in losses] == [True] * 4 + [False] + [True] * 7
+    text = log(tmp_path)
+    assert text.count('no update was made, and BatchNorm, queue') == 1
+    assert 'the update was made' not in text
+    step = read_step(tmp_path / 'nonfinite' / 'iter_5_rank0.pth')
+    assert all(
+        value.isfinite().all() for value in step['state_dict'].values())
+
+
+def test_a_bad_loss_of_another_process(root: Path, tmp_path: Path,
+                                       monkeypatch: Any) -> None:
+    """Its keys are in the queue of all: all put it back."""
+    from mmregioncl.engine.health import nonfinite
+
+    def all_reduce(flag: torch.Tensor, op: str) -> None:
+        assert op == 'max'
+        flag += runner.iter == 4  # another one is to blame
+
+    monkeypatch.setattr(nonfinite, 'all_reduce', all_reduce)
+    runner = hooked(root, tmp_path, wrapper=dict(accumulative_counts=2))
+    pointers = []
+
+    class Watch(Hook):
+        priority = 'LOWEST'
+
+        def after_train_iter(self, runner: Any, *args: Any,
+                             **kwargs: Any) -> None:
+            pointers.append(int(runner.model.queue_ptr))
+
+    runner.register_hook(Watch())
+    runner.train()
+    assert pointers == [4, 8, 12, 0, 0, 4, 8, 12, 0, 4, 8, 12]
+    assert 'Iteration 5: a loss of another process is not finite' in log(
+        tmp_path)
+
+
+def test_a_loss_alone(root: Path, tmp_path: Path) -> None:
+    """Nothing hangs on it: reported, the update stands, its keys count."""
+    runner = hooked(root, tmp_path, interval=1)
+    loss = runner.model.loss
+
+    def with_figure(*args: Any, **kwargs: Any) -> dict:
+        value = torch.nan if runner.iter == 2 else 0.
+        return loss(*args, **kwargs) | dict(
+            loss_aside=torch.tensor(value))
+
+    runner.model.loss = with_figure
+    runner.train()
+    assert log(tmp_path).count('Iteration 3: ') == 1
+    assert 'the gradients were finite, and the update was made' in log(
+        tmp_path)
+    hook, = (each for each in runner._hooks if isinstance(each, HealthHook))
+    assert len(hook._images._names) == 16
 
 
 def test_it_gives_up(root: Path, tmp_path: Path) -> None:

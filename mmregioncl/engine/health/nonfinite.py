@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import get_rank, get_world_size
+import torch
+from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
@@ -57,32 +58,53 @@ class NonfiniteSteps:
             losses (dict[str, float]): All of them.
 
         Returns:
-            bool: Whether it was finite.
+            bool: Whether the step stands, the same on all processes.
 
         Raises:
-            RuntimeError: If too many in a row were not.
+            RuntimeError: If too many in a row were not finite.
         """
         bad = [
             name for name, value in losses.items() if not math.isfinite(value)
         ]
         gradients = self._guard.bad_gradients() if self._guard else []
-        if not bad and not gradients:
+        undone = bool(gradients) or self._left_out(bool(bad))
+        if not bad and not undone:
             self._in_a_row = 0
             return True
         self._in_a_row += 1
-        if self._guard is not None and gradients:
+        if self._guard is not None and undone:
             self._guard.undo()
         if self._worth_a_record(bad):
             self._write(batch, losses, gradients)
-        what = ', '.join(bad) or (f'gradients of {len(gradients)} parameters, '
-                                  f'first {gradients[0]},')
-        done = 'the update was undone' if gradients else (
-            'the gradients were finite, and the update was made')
+        what = ', '.join(bad)
+        if not bad:
+            what = (f'gradients of {len(gradients)} parameters, first '
+                    f'{gradients[0]},' if gradients else
+                    'a loss of another process is')
+        done = 'the gradients were finite, and the update was made'
+        if gradients:
+            done = 'the update was undone'
+        elif undone:
+            done = ('no update was made, and BatchNorm, queue and accumulated '
+                    'gradients were put back')
         self._runner.logger.warning(
             f'Iteration {self._runner.iter + 1}: {what} not finite; {done}')
         if self._in_a_row >= self._patience:
             self._give_up()
-        return False
+        return not undone
+
+    def _left_out(self, bad: bool) -> bool:
+        """Whether a step without an update was bad, in any process.
+
+        There is none between accumulated gradients, and where a loss scaler
+        saw gradients that are not finite. The forward pass has left its marks
+        all the same.
+        """
+        if self._guard is None or self._guard.stepped:
+            return False
+        flag = torch.tensor([float(bad)])
+        all_reduce(flag, op='max')  # the queue holds keys of all processes
+        return bool(flag.item())
 
     def remove(self) -> None:
         """Leave the optimizer alone."""
@@ -120,7 +142,7 @@ class NonfiniteSteps:
         raise RuntimeError(
             f'{self._in_a_row} steps in a row were not finite, the last one '
             f'at iteration {self._runner.iter + 1} '
-            f'(HealthHook.max_nonfinite={self._patience}). Their updates were '
-            f'undone. {seen}; then resume from the last checkpoint with a '
-            'lower lr, a longer warm-up, optim_wrapper.clip_grad, or bf16 '
-            'instead of fp16')
+            f'(HealthHook.max_nonfinite={self._patience}). Gradients that '
+            f'were not finite changed no weight. {seen}; then resume from the '
+            'last checkpoint with a lower lr, a longer warm-up, '
+            'optim_wrapper.clip_grad, or bf16 instead of fp16')

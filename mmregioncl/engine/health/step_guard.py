@@ -28,8 +28,9 @@ class StepGuard:
     images.
 
     Gradients are the same on all processes, and so is the decision. With
-    ``AmpOptimWrapper`` the loss scaler has skipped its own bad steps before
-    they come here, which is how it finds its scale.
+    ``AmpOptimWrapper`` the loss scaler skips its own bad steps, which is how
+    it finds its scale: then :attr:`stepped` is False, as it is between
+    accumulated gradients, and whoever sees the losses decides.
 
     Args:
         model (nn.Module): What is trained, not wrapped.
@@ -91,6 +92,11 @@ class StepGuard:
             columns = (columns + pointer) % length
             self._columns.append((columns, queue[:, columns], pointer.clone()))
 
+    @property
+    def stepped(self) -> bool:
+        """Whether the optimizer has made an update since."""
+        return self._norms is not None
+
     def bad_gradients(self) -> list[str]:
         """Look at the update since; waits for the device.
 
@@ -106,7 +112,8 @@ class StepGuard:
 
     @torch.no_grad()
     def undo(self) -> None:
-        """Put it back."""
+        """Put it back, and drop gradients that wait for more of them."""
+        self._optimizer.zero_grad()
         for live, kept in self._groups:
             torch._foreach_copy_(live, kept)
         self._optimizer.state.clear()

@@ -31,9 +31,10 @@ class HealthHook(Hook):
     The head logs contrast accuracies ``acc_*`` and logit gaps ``gap_*`` in
     every step, and :class:`PreflightHook` says what is wrong before the first.
 
-    A step with a loss or a gradient that is not finite is undone
-    (:class:`~mmregioncl.engine.health.StepGuard`) and written to
-    ``work_dir/nonfinite/``, for ``tools/analysis_tools/replay.py``.
+    A step whose gradients are not finite is undone
+    (:class:`~mmregioncl.engine.health.StepGuard`). It is written to
+    ``work_dir/nonfinite/``, for ``tools/analysis_tools/replay.py``, and so is
+    one whose loss alone is not finite.
 
     Args:
         interval (int): Iterations between measurements; each makes the
@@ -109,8 +110,8 @@ class HealthHook(Hook):
             name: value.item()
             for name, value in (outputs or {}).items() if 'loss' in name
         }
-        finite = self._nonfinite.after(data_batch, losses)
-        if finite and self._queue is not None:
+        stands = self._nonfinite.after(data_batch, losses)
+        if stands and self._queue is not None:
             self._images.add(_names(data_batch))
         if self.every_n_train_iters(runner, self.interval):
             figures = self._measure(runner, len(data_batch['inputs'][0]))
