@@ -27,6 +27,7 @@ def apply_compat() -> None:
     fix_adjust_hue()
     import_behind_version_wall('mmcls')
     import_behind_version_wall('mmselfsup')
+    make_way_for_extra_norm()
     drop_missing_registry_locations()
     allow_mmengine_checkpoints()
 
@@ -61,6 +62,27 @@ def import_behind_version_wall(name: str) -> None:
         importlib.import_module(name)
     finally:
         mmcv.__version__ = version
+
+
+def make_way_for_extra_norm() -> None:
+    """Import MMSelfSup's models after our C4 detector's shared head.
+
+    Both packages register a ``ResLayerExtraNorm`` for MMDetection, the two
+    are interchangeable, and MMSelfSup's import fails where the name is taken.
+    Ours steps aside for the length of the import.
+
+    Not needed: unless a C4 detector was built before.
+    """
+    ours = 'mmregioncl.transfer.res_layer_extra_norm'
+    if ours not in sys.modules or 'mmselfsup.models' in sys.modules:
+        return
+    from mmdet.registry import MODELS
+    kept = MODELS.module_dict.pop('ResLayerExtraNorm', None)
+    try:
+        importlib.import_module('mmselfsup.models')
+    finally:
+        if kept is not None:
+            MODELS.module_dict.setdefault('ResLayerExtraNorm', kept)
 
 
 def drop_missing_registry_locations() -> None:

@@ -141,12 +141,16 @@ def load_config(args: argparse.Namespace, repo: Path) -> Any:
 
 
 def _replace_data_root(part: Any, old: str, new: str) -> None:
-    """In every data set of the config that has the same folder."""
+    """In every data set with the same folder, and in their evaluators."""
     if isinstance(part, dict):
-        if part.get('data_root') == old:
-            part['data_root'] = new
-        for each in part.values():
-            _replace_data_root(each, old, new)
+        for key, value in part.items():
+            if key == 'data_root' and value == old:
+                part[key] = new
+            elif key in ('ann_file', 'seg_prefix') and str(value).startswith(
+                    os.path.join(old, '')):
+                part[key] = os.path.join(new, os.path.relpath(value, old))
+            else:
+                _replace_data_root(value, old, new)
     elif isinstance(part, (list, tuple)):
         for each in part:
             _replace_data_root(each, old, new)

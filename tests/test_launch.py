@@ -101,6 +101,27 @@ def test_data_root_reaches_every_data_set(repo_root: Path) -> None:
 
 
 @pytest.mark.usefixtures('no_ranks')
+@pytest.mark.parametrize('name', [
+    'mask-rcnn_r50-fpn_1x_coco', 'mask-rcnn_r50-fpn_24k_cityscapes',
+    'faster-rcnn_r18w16-fpn_bccd', 'upernet_r18w16_demo'
+])
+@pytest.mark.parametrize('new', ['/new', '/new/'])
+def test_data_root_reaches_the_evaluators(repo_root: Path, name: str,
+                                          new: str) -> None:
+    """Predictions are not held against another set's annotations."""
+    pytest.importorskip('mmseg' if name.startswith('upernet') else 'mmdet')
+    old = load_config(arguments(name), repo_root)
+    cfg = load_config(
+        arguments(name, '--cfg-options', f'data_root={new}'), repo_root)
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader',
+                'val_evaluator', 'test_evaluator'):
+        before, after = str(old[key]), str(cfg[key])
+        assert old.data_root not in after
+        assert after.count("'/new") == before.count(f"'{old.data_root}")
+        assert '//' not in after.replace('://', '')
+
+
+@pytest.mark.usefixtures('no_ranks')
 @pytest.mark.parametrize('flag', ['--local_rank', '--local-rank'])
 def test_local_rank_in_both_spellings(repo: Path, flag: str) -> None:
     load_config(arguments('regioncl_mocov2_r50', flag, '3'), repo)

@@ -2,6 +2,7 @@
 """Which checkpoints of a folder are whole, and how a whole one is made."""
 from __future__ import annotations
 
+import errno
 import os
 import re
 import zipfile
@@ -104,5 +105,8 @@ def replace_durably(path: Path) -> None:
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
+    except OSError as error:  # SMB, FUSE and others sync no folders
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
     finally:
         os.close(folder)

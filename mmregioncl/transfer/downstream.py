@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from torch import nn
+
 from .backbone import find_backbone
 from .pretrained_source import read_source
 from .safe_load import load_checkpoint_file
@@ -94,3 +96,37 @@ def revert_sync_bn(cfg: Any) -> int:
         elif isinstance(part, (list, tuple)):
             parts += list(part)
     return count
+
+
+def check_whole_model(model: nn.Module, path: str) -> None:
+    """Refuse a checkpoint that would leave parts of a model at random.
+
+    MMEngine loads what fits and evaluates the rest as it was initialised.
+
+    Args:
+        model (nn.Module): The model, not wrapped.
+        path (str): A checkpoint of it.
+
+    Raises:
+        ValueError: If a tensor is missing or has another shape.
+    """
+    checkpoint = load_checkpoint_file(path)
+    found = {
+        name.removeprefix('module.'): value
+        for name, value in checkpoint.get('state_dict', checkpoint).items()
+    }
+    wanted = {
+        name: value
+        for name, value in model.state_dict().items()
+        if not name.endswith('num_batches_tracked')
+    }
+    bad = [
+        name for name, value in wanted.items()
+        if getattr(found.get(name), 'shape', None) != value.shape
+    ]
+    if bad:
+        raise ValueError(
+            f'{path} has not {len(bad)} of the {len(wanted)} tensors of the '
+            f'model, or in another shape, first {bad[0]}: give the checkpoint '
+            'that fine-tuning with this config wrote. A backbone alone is for '
+            'train_downstream.py')

@@ -47,7 +47,7 @@ class ResLayerExtraNorm(ResLayer):
 
 
 # MMSelfSup registers its own under the same name where it was imported first;
-# the two are interchangeable. It has no such guard: in a process that needs
-# both, import MMSelfSup before this.
+# the two are interchangeable. Where it comes later, mmregioncl.compat makes
+# way for it.
 if 'ResLayerExtraNorm' not in MODELS.module_dict:
     MODELS.register_module(module=ResLayerExtraNorm)

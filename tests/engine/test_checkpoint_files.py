@@ -1,8 +1,12 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -106,3 +110,24 @@ def test_replaced_in_one_step(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ['a.pth']
     with pytest.raises(FileNotFoundError):
         replace_durably(path)
+
+
+@pytest.mark.parametrize('code, raised', [(errno.EINVAL, False),
+                                          (errno.ENOTSUP, False),
+                                          (errno.EIO, True)])
+def test_folders_that_cannot_be_synced(tmp_path: Path, code: int, raised: bool,
+                                       monkeypatch: Any) -> None:
+    """SMB and FUSE refuse; the file itself is written and named."""
+    sync = os.fsync
+
+    def fsync(number: int) -> None:
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(code, os.strerror(code))
+        sync(number)
+
+    monkeypatch.setattr(os, 'fsync', fsync)
+    path = tmp_path / 'a.pth'
+    (tmp_path / 'a.pth.part').write_text('new')
+    with pytest.raises(OSError) if raised else contextlib.nullcontext():
+        replace_durably(path)
+    assert path.read_text() == 'new'

@@ -8,7 +8,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmregioncl.transfer.downstream import revert_sync_bn, set_weights
+from mmregioncl.transfer.downstream import (check_whole_model, revert_sync_bn,
+                                            set_weights)
 from mmregioncl.transfer.resnet_layout import ResNetLayout
 from tests.transfer.conftest import Tensors
 
@@ -109,3 +110,29 @@ def test_sync_bn_becomes_bn() -> None:
     assert cfg.model.backbone.norm_cfg == dict(type='BN', requires_grad=True)
     assert cfg.model.necks[0].norm_cfg == dict(type='BN', requires_grad=True)
     assert revert_sync_bn(cfg) == 0
+
+
+@pytest.mark.parametrize('change, message', [
+    (lambda tensors: None, None),
+    (lambda tensors: tensors.pop('1.num_batches_tracked'), None),
+    (lambda tensors: tensors.update(other=torch.ones(1)), None),
+    (lambda tensors: tensors.pop('0.weight'), '1 of the 6 .*first 0.weight'),
+    (lambda tensors: tensors.update({'0.bias': torch.ones(9)}),
+     '1 of the 6 .*first 0.bias'),
+])
+@pytest.mark.parametrize('prefix', ['', 'module.'])
+def test_only_a_whole_model_is_evaluated(change: Any, message: str | None,
+                                         prefix: str, tmp_path: Path) -> None:
+    model = torch.nn.Sequential(
+        torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+    tensors = dict(model.state_dict())
+    change(tensors)
+    path = tmp_path / 'a.pth'
+    torch.save(
+        dict(state_dict={prefix + key: each
+                         for key, each in tensors.items()}), path)
+    if message is None:
+        check_whole_model(model, str(path))
+    else:
+        with pytest.raises(ValueError, match=message):
+            check_whole_model(model, str(path))

@@ -1,6 +1,9 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -49,3 +52,22 @@ def test_builds_from_a_config_and_takes_layer4() -> None:
     missing, unexpected = head.load_state_dict(layer4, strict=False)
     assert not unexpected
     assert all(key.startswith('norm.') for key in missing)
+
+
+@pytest.mark.parametrize('first', [
+    'mmregioncl.transfer.res_layer_extra_norm', 'mmregioncl.register'
+])
+def test_either_may_come_first(first: str) -> None:
+    """A pretraining model after a C4 detector, and the other way round."""
+    pytest.importorskip('mmdet.models', exc_type=ImportError)
+    subprocess.run([
+        sys.executable, '-W', 'ignore', '-c', f"""
+import {first}
+import mmregioncl.register, mmregioncl.transfer.res_layer_extra_norm
+from mmdet.registry import MODELS
+import mmselfsup.models
+assert MODELS.get('ResLayerExtraNorm')
+"""
+    ],
+                   check=True,
+                   timeout=120)

@@ -41,8 +41,18 @@ def main() -> None:
         parser.exit(2, f'{parser.prog}: {error}\n')
     cfg.load_from, cfg.resume = args.checkpoint, False
 
+    from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
-    Runner.from_cfg(cfg).test()
+
+    from mmregioncl.transfer.downstream import check_whole_model
+    runner = Runner.from_cfg(cfg)
+    model = runner.model
+    try:
+        check_whole_model(model.module if is_model_wrapper(model) else model,
+                          args.checkpoint)
+    except ValueError as error:
+        parser.exit(2, f'{parser.prog}: {error}\n')
+    runner.test()
 
 
 if __name__ == '__main__':
