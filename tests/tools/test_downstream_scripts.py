@@ -19,6 +19,7 @@ FOLDERS = dict(
 @pytest.fixture
 def start(repo_root: Path, tmp_path: Path) -> Callable[..., Any]:
     """Starts a script beside programs that only print their arguments."""
+    (tmp_path / 'w.pth').touch()
     for name in ('python', 'mim', 'srun'):
         path = tmp_path / name
         path.write_text(f'#!/bin/sh\necho "<{name}>"\n'
@@ -105,6 +106,23 @@ def test_mim_fills_both_parts_of_c4(start: Any, tmp_path: Path) -> None:
         '--cfg-options', f'model.backbone.init_cfg.checkpoint={file}',
         f'model.roi_head.shared_head.init_cfg.checkpoint={file}', 'x=1'
     ]
+
+
+def test_mim_looks_at_the_name_of_the_config(start: Any) -> None:
+    """Not at the folders that it is in."""
+    code, words, _ = start('mmdetection', 'mim_dist_train.sh',
+                           '/data/c4/retinanet_r50.py', 'w.pth', '2')
+    assert code == 0 and 'shared_head' not in ' '.join(words)
+
+
+@pytest.mark.parametrize('words, message', [
+    (('r50-c4_1x.py', 'w.pth'), 'usage: '),
+    (('r50-c4_1x.py', 'gone.pth', '2'), 'there are no weights gone.pth'),
+    (('r50-fpn_1x.py', 'gone.pth', '2'), 'there are no weights gone.pth'),
+])
+def test_mim_refuses(start: Any, words: tuple, message: str) -> None:
+    code, started, error = start('mmdetection', 'mim_dist_train.sh', *words)
+    assert code == 2 and not started and message in error
 
 
 @pytest.mark.parametrize('folder', FOLDERS)

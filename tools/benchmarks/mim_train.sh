@@ -10,6 +10,10 @@ if [ $# -lt 4 ]; then
         "[arguments of the package's train.py]" >&2
     exit 2
 fi
+if [ ! -f "$3" ]; then
+    echo "$0: there are no weights $3" >&2
+    exit 2
+fi
 REPO=$(cd "$(dirname "$0")/../.." && pwd)
 if [ "$4" = 0 ]; then LAUNCHER=none; else LAUNCHER=pytorch; fi
 PYTHONPATH="$REPO${PYTHONPATH:+:$PYTHONPATH}" \

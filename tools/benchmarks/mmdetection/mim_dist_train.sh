@@ -4,8 +4,9 @@
 #     tools/benchmarks/mmdetection/mim_dist_train.sh CONFIG WEIGHTS GPUS \
 #         [KEY=VALUE ...]
 OPTIONS=("${@:4}")
-case $1 in
+case $(basename "$1") in
     *c4*)  # res5 is in the RoI head
+        [ $# -lt 3 ] && exec "$(dirname "$0")/../mim_train.sh"  # says how
         FILE=$(realpath "$2")
         OPTIONS=("model.roi_head.shared_head.init_cfg.checkpoint=$FILE"
             "${OPTIONS[@]}") ;;
