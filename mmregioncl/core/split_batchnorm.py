@@ -39,8 +39,9 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
         if len(input) % self.num_splits:
             raise ValueError(
                 f'a batch of {len(input)} cannot be split into bn_splits='
-                f'{self.num_splits} equal groups; change the batch size or '
-                'bn_splits, and set drop_last=True')
+                f'{self.num_splits} equal groups; change the batch size (or '
+                'the share of it in region_budget) or bn_splits, and set '
+                'drop_last=True')
         N, C, H, W = input.shape
         groups = self.num_splits
         assert self.num_batches_tracked is not None
@@ -55,12 +56,18 @@ class SplitBatchNorm2d(nn.BatchNorm2d):
             stacked, means, variances,
             self.weight.repeat(groups) if self.affine else None,
             self.bias.repeat(groups) if self.affine else None, True,
-            self.momentum or 0., self.eps)  # yapf: disable
+            self._share(), self.eps)  # yapf: disable
         self.running_mean.copy_(means.view(groups, C).mean(0))  # type: ignore
         self.running_var.copy_(  # type: ignore[union-attr]
             variances.view(groups, C).mean(0))
         output = output.view(N // groups, groups, C, H, W)
         return output.transpose(0, 1).reshape(N, C, H, W)
+
+    def _share(self) -> float:
+        """Of this batch in the running statistics."""
+        if self.momentum is None:  # the average of all batches
+            return 1 / int(self.num_batches_tracked)  # type: ignore[arg-type]
+        return self.momentum
 
 
 def split_batchnorm(module: Module, num_splits: int) -> Module:
@@ -75,11 +82,17 @@ def split_batchnorm(module: Module, num_splits: int) -> Module:
 
     Raises:
         ValueError: If ``num_splits`` is below 1, or if the module holds a
-            BatchNorm that cannot be split (SyncBN).
+            BatchNorm that cannot be split (SyncBN, or one without running
+            statistics).
     """
     if num_splits < 1:
         raise ValueError(f'bn_splits must be at least 1, got {num_splits}')
     for name, child in module.named_modules():
+        if (isinstance(child, nn.BatchNorm2d) and num_splits > 1
+                and not child.track_running_stats):
+            raise ValueError(
+                f'bn_splits={num_splits} keeps running statistics, and {name} '
+                'has track_running_stats=False; leave that out of norm_cfg')
         if type(child) is nn.BatchNorm2d:
             child.__class__ = SplitBatchNorm2d
             child.num_splits = num_splits  # type: ignore[assignment]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-import warnings
+from contextlib import contextmanager
+from typing import Any, Iterator
 
 from PIL import Image
 
@@ -42,14 +43,27 @@ def check_header(path: str, max_pixels: int) -> None:
                          f'than max_pixels={max_pixels}')
 
 
+@contextmanager
+def open_header(*args: Any, **kwargs: Any) -> Iterator[Image.Image]:
+    """``PIL.Image.open`` for what stands in the header alone.
+
+    Without PIL's own limit of pixels, which no setting of a config moves.
+
+    Args:
+        args: Those of ``PIL.Image.open``.
+        kwargs: Those of ``PIL.Image.open``.
+    """
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with Image.open(*args, **kwargs) as image:
+            yield image
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
 def _size(path: str) -> tuple[int, int]:
     try:
-        with warnings.catch_warnings():
-            # of large images, which are compared with max_pixels instead
-            warnings.simplefilter('ignore')
-            with Image.open(path) as image:
-                return image.size
-    except Image.DecompressionBombError as error:
-        raise ValueError(f'it is a decompression bomb: {error}') from error
+        with open_header(path) as image:
+            return image.size
     except Exception as error:  # hostile bytes raise just about anything
         raise ValueError(f'it has no header of an image: {error}') from error

@@ -26,6 +26,9 @@ def find_images(folder: str,
 
     Returns:
         list[str]: Paths relative to the folder.
+
+    Raises:
+        ValueError: If a folder in it may not be read.
     """
     endings = tuple(each.lower() for each in extensions)
     above = frozenset((os.path.realpath(folder), ))
@@ -34,18 +37,28 @@ def find_images(folder: str,
 
 def _walk(folder: str, prefix: str, endings: tuple[str, ...],
           above: frozenset[str]) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith('.'):
-                continue
-            if not _is_dir(entry):  # a dangling link too: reading it tells
-                if entry.name.lower().endswith(endings):
-                    yield prefix + entry.name
-                continue
-            real = os.path.realpath(entry.path)
-            if real not in above:  # else a link to a folder that we are in
-                yield from _walk(entry.path, f'{prefix}{entry.name}/', endings,
-                                 above | {real})
+    for entry in _scan(folder):
+        if entry.name.startswith('.'):
+            continue
+        if not _is_dir(entry):  # a dangling link too: reading it tells
+            if entry.name.lower().endswith(endings):
+                yield prefix + entry.name
+            continue
+        real = os.path.realpath(entry.path)
+        if real not in above:  # else a link to a folder that we are in
+            yield from _walk(entry.path, f'{prefix}{entry.name}/', endings,
+                             above | {real})
+
+
+def _scan(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except PermissionError as error:
+        raise ValueError(
+            f'the folder {folder!r} may not be read: change its rights, or '
+            'choose a data_root without it (the top of a disk has a '
+            'lost+found)') from error
 
 
 def _is_dir(entry: os.DirEntry[str]) -> bool:

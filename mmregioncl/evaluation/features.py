@@ -35,7 +35,7 @@ def image_features(model: nn.Module, batch: dict) -> Features:
 
     Raises:
         ValueError: If the samples have no label or number, or if the
-            algorithm gives no feature map.
+            algorithm gives no feature map, or one that is not finite.
     """
     host: Any = model  # nn.Module knows neither of the two methods
     inputs, samples = host.data_preprocessor(batch, False)
@@ -57,6 +57,9 @@ def image_features(model: nn.Module, batch: dict) -> Features:
     if last.ndim == 4:
         last = last.mean(dim=(2, 3))  # global average pooling, (N, C)
     vectors = nn.functional.normalize(last.float(), dim=1)
+    if not vectors.isfinite().all():  # they would be everyone's neighbours
+        raise ValueError(f'features of {name} are not finite; the backbone '
+                         'diverged or its file is damaged')
     for sample in samples:
         check_sample(sample, 'a batch')
     labels, indices = torch.tensor([(sample.label, sample.index)

@@ -22,9 +22,20 @@ def backbone_stride(backbone: nn.Module) -> int:
 
     Returns:
         int: The stride.
+
+    Raises:
+        ValueError: If it gives something else than feature maps.
     """
     features = on_meta(backbone, torch.empty(1, 3, SIDE, SIDE, device='meta'))
-    return SIDE // features[-1].shape[-1]
+    last = features[-1] if isinstance(features, (tuple, list)) else None
+    if not isinstance(last, torch.Tensor) or last.ndim != 4:
+        found = getattr(last, 'shape', type(last).__name__)
+        raise ValueError(
+            f'model.backbone of type {type(backbone).__name__} gives {found} '
+            'and no feature maps (N, C, h, w), from which regions are '
+            'pooled; have it keep them: gap_before_final_norm=False of '
+            'ConvNeXt, output_cls_token=False of VisionTransformer')
+    return SIDE // last.shape[-1]
 
 
 def on_meta(module: nn.Module, inputs: Any) -> Any:

@@ -90,6 +90,11 @@ def check_wiring(model: Any) -> None:
     try:
         projections = on_meta(model.neck, features)[0]
     except Exception as error:
+        if len(features) > 1:
+            raise ValueError(
+                f'model.neck takes one feature map, and model.backbone gives '
+                f'{len(features)}; set model.backbone.out_indices to its last '
+                'stage alone') from error
         raise ValueError(
             f'model.neck does not take what model.backbone gives, {channels} '
             f'channels: {_first_line(error)}; set model.neck.in_channels='

@@ -26,6 +26,9 @@ class FusedEMA(ExponentialMovingAverage):
             buffers) no host makes use, and they are not there.
     """
     _taken: int | None = None
+    # Iterations per update of the query encoder, where gradients accumulate:
+    # that many moves towards the same weights make up one.
+    iterations_per_update = 1
 
     def __init__(self, model: nn.Module, momentum: float) -> None:
         super().__init__(model, momentum)
@@ -61,8 +64,9 @@ class FusedEMA(ExponentialMovingAverage):
         if self.steps_taken == 0:
             torch._foreach_copy_(averages, sources)
         else:
+            share = self.share_that_stays(self.steps_taken)
             ema_update(averages, sources,
-                       self.share_that_stays(self.steps_taken))
+                       share**(1 / self.iterations_per_update))
         pairs = list(zip(self.module.buffers(), model.buffers()))
         for floating in (True, False):  # one dtype per multi-tensor call
             chosen = [

@@ -143,3 +143,18 @@ def test_other_batchnorms(norm: type[nn.Module]) -> None:
         split_batchnorm(module, 2)
     split_batchnorm(module, 1)  # nothing to split
     assert type(module[1]) is norm
+
+
+def test_the_average_of_all_batches() -> None:
+    """momentum=None of torch: two groups of two batches."""
+    layer = split_batchnorm(nn.BatchNorm2d(3, momentum=None), 2)
+    batches = torch.randn(2, 8, 3, 4, 4)
+    for batch in batches:
+        layer(batch)
+    torch.testing.assert_close(layer.running_mean, batches.mean((0, 1, 3, 4)))
+
+
+def test_without_running_statistics() -> None:
+    norm = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False))
+    with pytest.raises(ValueError, match='track_running_stats=False'):
+        split_batchnorm(norm, 2)

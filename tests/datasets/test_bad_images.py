@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from mmregioncl.datasets import ImageFolder
@@ -134,10 +135,36 @@ def test_the_limit_is_a_setting(root: Path) -> None:
     ('device.jpg', 'no regular file'),
     ('socket.jpg', 'no regular file'),
     ('text named.jpg', 'no header of an image'),
-    ('larger bomb.png', 'decompression bomb'),
+    ('larger bomb.png', 'max_pixels=89478485'),
     ('huge file.jpg', '8589934592 bytes are more than'),
     ('dangling.jpg', 'No such file'),
 ])
 def test_the_reason_is_given(root: Path, name: str, reason: str) -> None:
     with pytest.raises((ValueError, OSError), match=reason):
         check_header(str(root / name), 89478485)
+
+
+def test_the_limit_may_be_above_that_of_pil(tmp_path: Path) -> None:
+    """Scans and satellite images: PIL's own stops at 178,956,970."""
+    path = tmp_path / 'scan.png'
+    path.write_bytes(bomb(20_000, 10_000))
+    check_header(str(path), 200_000_000)
+    with pytest.raises(ValueError, match='20000 x 10000 pixels, more than'):
+        check_header(str(path), 199_999_999)
+    assert Image.MAX_IMAGE_PIXELS == 89_478_485  # put back
+
+
+def test_a_folder_that_may_not_be_read(tmp_path: Path,
+                                       monkeypatch: pytest.MonkeyPatch
+                                       ) -> None:
+    (tmp_path / 'lost+found').mkdir()
+    scandir = os.scandir
+
+    def refusing(folder: str) -> Any:
+        if 'lost' in folder:
+            raise PermissionError(13, 'Permission denied', folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, 'scandir', refusing)
+    with pytest.raises(ValueError, match=r'lost\+found.* may not be read'):
+        ImageFolder(str(tmp_path))

@@ -15,7 +15,7 @@ from mmregioncl.engine.hooks.preflight_hook import (check_batch,
                                                     check_pipeline,
                                                     suggest_queue_len)
 from tests.tiny_run import (CLASSES, TRAIN_PIPELINE, build_runner, config,
-                            write_images)
+                            regioncl_moco, write_images)
 
 
 @pytest.fixture(scope='module')
@@ -235,9 +235,52 @@ def test_too_many_over_all_ranks(root: Path, tmp_path: Path,
     from mmregioncl.engine.hooks import preflight_hook
 
     def all_reduce(bad: Any, op: str) -> None:
-        bad[:3] = 1
+        if len(bad) == 18:  # one for each image
+            bad[:3] = 1
 
     monkeypatch.setattr(preflight_hook, 'all_reduce', all_reduce)
     cfg = hooked(root, tmp_path)
     with pytest.raises(ValueError, match='3 of 18 images.*all processes'):
         build_runner(cfg).train()
+
+
+def test_the_first_image_of_the_bank_is_listed(tmp_path: Path) -> None:
+    """k-NN looks at it before the file is known."""
+    root = write_images(tmp_path / 'data', 6)
+    bad = root / CLASSES[0] / '000.png'
+    bad.write_bytes(b'no image')
+    cfg = config(root, tmp_path / 'run')
+    cfg['custom_hooks'].append(dict(type='PreflightHook'))
+    cfg['train_cfg']['max_epochs'] = 1
+    build_runner(cfg).train()
+    text = (tmp_path / 'run' / 'skipped.txt').read_text()
+    assert text.splitlines() == [str(bad)]
+
+
+@pytest.mark.parametrize('images, drop_last, others', [
+    (8, False, [2, -2, 3, 0]),  # of 4 each; another rank has 7 images
+    (8, True, [2, -1, 0, 0]),  # another one has 7
+])
+def test_ranks_with_other_batches(images: int, drop_last: bool, others: list,
+                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    from mmregioncl.engine.hooks import preflight_hook
+
+    def all_reduce(figures: torch.Tensor, op: str) -> None:
+        assert op == 'max'
+        figures.copy_(torch.tensor(others).maximum(figures))
+
+    check_batch(loader(images, 4, drop_last))
+    monkeypatch.setattr(preflight_hook, 'all_reduce', all_reduce)
+    with pytest.raises(ValueError, match='has 2 batches.*round_up=True'):
+        check_batch(loader(images, 4, drop_last))
+
+
+@pytest.mark.parametrize('settings, told', [
+    ({}, 1), (dict(bn_splits=2, key_shuffle='local'), 0),
+    (dict(key_shuffle='none'), 0)])
+def test_shuffling_that_does_nothing(root: Path, tmp_path: Path,
+                                     settings: dict, told: int) -> None:
+    cfg = hooked(root, tmp_path)
+    cfg['model'] = regioncl_moco() | settings
+    build_runner(cfg).train()
+    assert log(tmp_path).count('shuffling changes nothing') == told

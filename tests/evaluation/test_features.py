@@ -86,3 +86,12 @@ def test_algorithms_without_a_feature_map(output: Any) -> None:
 def test_samples_without(key: str) -> None:
     with pytest.raises(ValueError, match='no label and .*PackLabelledImage'):
         image_features(Algorithm(MAP), batch(key))
+
+
+@pytest.mark.parametrize('value', [torch.nan, torch.inf])
+def test_features_that_are_not_finite(value: float) -> None:
+    """topk puts them first: each would be everyone's neighbour."""
+    spoilt = MAP.clone()
+    spoilt[1, 0, 0, 0] = value
+    with pytest.raises(ValueError, match='of Algorithm are not finite'):
+        image_features(Algorithm(spoilt), batch('label', 'index'))

@@ -1,6 +1,7 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -60,3 +61,20 @@ def test_leaves_the_backbone_alone() -> None:
     backbone.eval()
     backbone_stride(backbone)
     assert not backbone.training
+
+
+@pytest.mark.parametrize('settings', [
+    dict(type='mmcls.ConvNeXt', arch='atto'),
+    dict(type='mmcls.VisionTransformer', arch='deit-tiny', img_size=896),
+])
+def test_vectors_are_refused(settings: dict) -> None:
+    """With a cure that works."""
+    backbone = MODELS.build(settings)
+    with pytest.raises(ValueError, match='no feature maps') as info:
+        backbone_stride(backbone)
+    name = settings['type'].removeprefix('mmcls.')
+    setting, value = re.search(rf'(\w+)=(\w+) of {name}',
+                               str(info.value)).groups()
+    assert value == 'False'
+    good = MODELS.build(settings | {setting: False})
+    assert backbone_stride(good) == {'ConvNeXt': 32}.get(name, 16)

@@ -64,6 +64,8 @@ def build(cfg: dict, path: str, value: Any) -> Any:
     ('neck.in_channels', 64,
      'model.neck does not take what model.backbone gives, 32 channels: .*; '
      'set model.neck.in_channels=32'),
+    ('backbone.out_indices', [2, 3],
+     'model.backbone gives 2; set model.backbone.out_indices'),
     ('data_preprocessor', dict(mean=[1, 2, 3]),
      r'model.data_preprocessor=.*cannot be built: .*mean and std'),
 ])

@@ -144,3 +144,24 @@ def test_no_look_and_few_calls(kind: type[FusedEMA]) -> None:
     assert names.count('_foreach_lerp_') == 1
     assert names.count('_foreach_copy_') == 2  # statistics and their count
     assert 'lerp_' not in names and 'copy_' not in names
+
+
+@pytest.mark.parametrize('kind, momentum', [(FusedEMA, 0.1),
+                                            (FusedCosineEMA, 0.9)])
+def test_accumulated_gradients_move_it_once(kind: type,
+                                            momentum: float) -> None:
+    """Four iterations towards the same weights are one update."""
+    MessageHub.get_current_instance().update_info('max_iters', 10**9)
+    model = network()
+    once = kind(model, momentum)
+    parts = copy.deepcopy(once)
+    parts.iterations_per_update = 4
+    for average in (once, parts):
+        average.update_parameters(model)
+    train(model)
+    once.update_parameters(model)
+    for _ in range(4):
+        parts.update_parameters(model)
+    for one, other in zip(once.module.parameters(),
+                          parts.module.parameters()):
+        torch.testing.assert_close(one, other)

@@ -149,3 +149,25 @@ def test_clean_share_is_for_moco_alone() -> None:
     cfg = tiny_hosts.simsiam(region_budget=dict(clean_share=0.5))
     with pytest.raises(ValueError, match='goes with RegionCLMoCo alone'):
         tiny_moco.build(cfg)
+
+
+@pytest.mark.parametrize('share, rows', [(0.01, 2), (0.5, 3), (1, 6), (0, 0)])
+def test_some_rows_stay_clean_unless_none_is_asked_for(share: float,
+                                                       rows: int) -> None:
+    """BatchNorm takes two, and a step without a loss no gradient."""
+    assert len(RegionBudget(clean_share=share).clean(torch.ones(6, 1))) == rows
+
+
+@pytest.mark.parametrize('size, message', [
+    (20, 'region_budget.size=20: .* no multiple of region_swap.stride=8'),
+    (8, 'region_budget.size=8: .* does not fit an image of 8 x 8'),
+])
+def test_sizes_that_cannot_be_swapped(size: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        tiny_moco.build(tiny_moco.config(region_budget=dict(size=size)))
+
+
+def test_a_size_above_the_view() -> None:
+    model = tiny_moco.build(tiny_moco.config(region_budget=dict(size=800)))
+    with pytest.raises(ValueError, match='size=800 is above the .* pixels of'):
+        model.loss(tiny_moco.draw_views(4), None)

@@ -130,7 +130,9 @@ def everything_on_a_rank(rank: int, world_size: int, weights: dict,
                                           batches[0])
     for shuffle in ('global', 'local', 'none'):
         results[f'{shuffle} wire'] = bytes_received(
-            tiny_moco.config(key_shuffle=shuffle), rank, batches[0])
+            tiny_moco.config(
+                key_shuffle=shuffle, bn_splits=1 + 2 * (shuffle == 'local')),
+            rank, batches[0])
     results['mmengine'] = mmengine_run(rank)
     return results
 

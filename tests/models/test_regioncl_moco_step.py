@@ -112,6 +112,7 @@ def swap(**settings: Any) -> dict:
      'got -1'),
     (dict(region_loss_weight=float('nan')), 'region_loss_weight .* got nan'),
     (dict(key_shuffle='ddp'), "key_shuffle must be .*'none', got 'ddp'"),
+    (dict(key_shuffle='local'), 'bn_splits=1 makes no groups'),
     (dict(bn_splits=0), 'bn_splits must be at least 1, got 0'),
 ])
 def test_bad_settings(settings: dict, message: str) -> None:

@@ -14,10 +14,10 @@ from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmselfsup.datasets.transforms import RandomResizedCrop
 from mmselfsup.registry import TRANSFORMS
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from ..image_header import open_header
 from .view_steps import ViewSteps
 
 _DECODE = {
@@ -183,11 +183,11 @@ def jpeg_shape(content: bytes) -> tuple[int, int] | None:
     if content[:2] != b'\xff\xd8':
         return None
     try:
-        with Image.open(io.BytesIO(content), formats=('JPEG', )) as image:
+        with open_header(io.BytesIO(content), formats=('JPEG', )) as image:
             width, height = image.size
             if image.getexif().get(_ORIENTATION, 1) >= 5:
                 width, height = height, width
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError):
         return None  # whether it can be read, the decoder decides
     return height, width
 

@@ -15,9 +15,11 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmselfsup.registry import HOOKS
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader, Dataset
 
 from mmregioncl.datasets import ImageFolder
+from mmregioncl.datasets.skip_record import append_path
 from mmregioncl.datasets.transforms import RegionSwap
 from ..unfinished_views import check_finished
 
@@ -48,6 +50,7 @@ class PreflightHook(Hook):
         self._set_skip_file(runner)
         self._report_batch(runner)
         self._report_queue(runner)
+        self._report_shuffle(runner)
 
     def _set_skip_file(self, runner: Runner) -> None:
         """Before the first data loader starts its workers."""
@@ -57,6 +60,10 @@ class PreflightHook(Hook):
         barrier()
         for dataset in image_folders(runner):
             dataset.skip_file = str(file)
+            # k-NN has looked at its first image when it was built
+            for number in dataset.skipped.bad.nonzero().flatten().tolist():
+                append_path(str(file),
+                            dataset.get_data_info(number)['img_path'])
 
     @staticmethod
     @master_only
@@ -117,6 +124,17 @@ class PreflightHook(Hook):
                 'images: most queries meet their own image among the '
                 f'negatives. Set model.queue_len={suggest_queue_len(images)}')
 
+    def _report_shuffle(self, runner: Runner) -> None:
+        model: Any = _unwrapped(runner)
+        if (getattr(model, 'key_shuffle', None) == 'global'
+                and model.bn_splits == 1 and get_world_size() == 1
+                and any(isinstance(each, _BatchNorm)
+                        for each in model.backbone.modules())):
+            runner.logger.info(
+                'One process normalises queries and keys in one batch each, '
+                'and shuffling changes nothing; what eight GPUs do for MoCo, '
+                'model.bn_splits=8 and model.key_shuffle=local do here')
+
     def before_train_epoch(self, runner: Runner) -> None:
         """Stop if too many images were bad, counted over all ranks.
 
@@ -160,6 +178,7 @@ def check_batch(loader: DataLoader) -> None:
     if isinstance(loader.sampler, InfiniteSampler):  # its batches are full
         return
     images = len(loader.sampler)  # type: ignore[arg-type]
+    _check_ranks(loader, 0 if loader.drop_last else images % size)
     if loader.drop_last and images < size:
         raise ValueError(
             f'train_dataloader.batch_size={size} with drop_last=True, and '
@@ -170,6 +189,19 @@ def check_batch(loader: DataLoader) -> None:
             f'train_dataloader.batch_size={size} and {images} images per '
             'process: the last batch of an epoch would hold a single image; '
             'set train_dataloader.drop_last=True or another batch_size')
+
+
+def _check_ranks(loader: DataLoader, last: int) -> None:
+    """All processes need the same batches, or they wait for each other."""
+    mine = torch.tensor([len(loader), last])
+    both = torch.cat([mine, -mine])
+    all_reduce(both, op='max')
+    if not torch.equal(both[:2], -both[2:]):
+        raise ValueError(
+            f'this process has {len(loader)} batches of an epoch'
+            f'{f", the last of {last} images" if last else ""}, and another '
+            'one has more, or fewer images in its last: set train_dataloader.'
+            'drop_last=True and sampler.round_up=True')
 
 
 def batch_size(loader: DataLoader) -> int | None:

@@ -11,6 +11,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from mmselfsup.registry import LOOPS
 
 from mmregioncl.datasets.resumable_sampler import ResumableSampler
+from mmregioncl.models.fused_ema import FusedEMA
 from mmregioncl.random_streams import seed_streams
 from .epoch_length import count_anew
 
@@ -61,6 +62,10 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         model = model.module if is_model_wrapper(model) else model
         if hasattr(model, 'shuffle_seed'):
             model.shuffle_seed()  # takes torch's seed, which changes below
+        for module in model.modules():
+            if isinstance(module, FusedEMA):
+                module.iterations_per_update = getattr(
+                    self.runner.optim_wrapper, '_accumulative_counts', 1)
         return super().run()
 
     def run_epoch(self) -> None:

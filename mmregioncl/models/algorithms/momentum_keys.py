@@ -34,6 +34,12 @@ class MomentumKeys(nn.Module):
         if key_shuffle not in ('global', 'local', 'none'):
             raise ValueError("model.key_shuffle must be 'global', 'local' or "
                              f"'none', got {key_shuffle!r}")
+        if key_shuffle == 'local' and bn_splits == 1:
+            raise ValueError(
+                "model.key_shuffle='local' shuffles the groups of one "
+                'process, and model.bn_splits=1 makes no groups: nothing '
+                'would be shuffled. Set model.bn_splits=8, or '
+                "key_shuffle='none' where the backbone has no BatchNorm")
         self.encoder_k = FusedEMA(
             nn.Sequential(self.backbone, self.neck), 1 - momentum)
         self.key_shuffle = key_shuffle

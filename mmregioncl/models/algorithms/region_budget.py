@@ -76,10 +76,14 @@ class RegionBudget:
     def clean(self, rows: Tensor) -> Tensor:
         """The rows whose whole query view is encoded: the first ones.
 
+        At least two, but for a share of 0.
+
         Shape:
             (N, ...) -> (n, ...)
         """
-        return rows[:round(self.clean_share * len(rows))]
+        if self.clean_share == 0:
+            return rows[:0]
+        return rows[:max(2, round(self.clean_share * len(rows)))]
 
     def shrunk(self, view: Tensor) -> Tensor:
         """The view at the size of the composites.
@@ -89,6 +93,12 @@ class RegionBudget:
         """
         if self.size is None:
             return view
+        if self.size > min(view.shape[2:]):
+            raise ValueError(
+                f'model.region_budget.size={self.size} is above the '
+                f'{min(view.shape[2:])} pixels of a view, and composites '
+                'would cost more than they do without it; set a smaller one '
+                'or None')
         return F.interpolate(
             view,
             size=(self.size, self.size),

@@ -89,6 +89,13 @@ class RegionHost(nn.Module):
                 f'region_swap.stride={self.region_swap.stride}, but the last '
                 f'feature map of the backbone has stride {stride}; set '
                 f'model.region_swap.stride={stride}')
+        if self.region_budget.size is not None:
+            side = self.region_budget.size
+            try:
+                self.region_swap.check(torch.empty(2, 3, side, side))
+            except ValueError as error:
+                raise ValueError(
+                    f'model.region_budget.size={side}: {error}') from error
         check_wiring(self)
 
     def encode_regions(self, view: Tensor,

@@ -52,10 +52,12 @@ class RegionCLBYOL(RegionHost, BYOL):
                  region_budget: dict | None = None,
                  **kwargs: Any) -> None:
         if not 0.5 <= base_momentum < 1:
+            hint = (f'. Did you mean {1 - base_momentum:g}?'
+                    if 0 < base_momentum < 1 else '')
             raise ValueError(
                 f'model.base_momentum={base_momentum!r} is on the wrong side: '
-                'it is the share of the target that stays, 0.996 in BYOL. Did '
-                f'you mean {1 - base_momentum:g}?')
+                'it is the share of the target that stays, 0.996 in '
+                f'BYOL{hint}')
         super().__init__(
             backbone=backbone,
             neck=neck,
