@@ -1,8 +1,9 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
-"""k-NN evaluation of a checkpoint, as the config sets it.
+r"""k-NN evaluation of a checkpoint, as the config sets it.
 
-    python tools/test.py regioncl_mocov2_r50 work_dirs/.../epoch_200.pth
-    tools/dist_test.sh configs/regioncl_mocov2_r50.py CHECKPOINT 8
+    python tools/test.py resnet50_knn_in1k work_dirs/.../epoch_200.pth
+    tools/dist_test.sh configs/benchmarks/classification/resnet50_knn_in1k.py \
+        CHECKPOINT 8
 """
 from __future__ import annotations
 

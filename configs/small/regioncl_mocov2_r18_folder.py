@@ -8,4 +8,4 @@ model = dict(
     neck=dict(type='RegionMoCoV2Neck'),
     head=dict(type='RegionContrastiveHead'),
     region_swap=dict(stride=32, cells=(3, 5)),  # of 7, as in the paper
-    region_loss_weight=0.5)  # 1.0 collapses more easily in small runs
+    region_loss_weight=0.5)  # 1 and 0.2: docs/results/evidence.md

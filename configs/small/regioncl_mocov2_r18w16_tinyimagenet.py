@@ -10,4 +10,4 @@ model = dict(
     region_swap=dict(
         stride=16,
         cells=(2, 3)),  # of 4: the share of a side that (3, 5) is of 7
-    region_loss_weight=0.5)  # 1.0 collapses more easily at this size
+    region_loss_weight=0.5)  # 1 and 0.2: docs/results/evidence.md

@@ -23,7 +23,7 @@ class KNNMetric(BaseMetric):
     Args:
         k (int): Neighbours that vote. Defaults to 20.
         temperature (float): The smaller, the more the nearest count.
-            Defaults to 0.07, that of the paper.
+            Defaults to 0.07, as in Wu et al. (arXiv 1805.01978).
         prefix (str, optional): Name before the slash; give another to a
             second metric. Defaults to None, that is 'knn'.
 

@@ -35,7 +35,7 @@ PLACEHOLDER = re.compile(r'[A-Z_.]+|/any/.*|.*(NAME|\.\.\.).*')
 # a hook that the config does not have; what it may say is its signature
 NEW = {'default_hooks.composites': 'CompositesHook'}
 # of the shell and of slurm: nothing of ours to hold them against
-SYSTEM = {'[', 'cd', 'export', 'ln', 'sbatch', 'scontrol'}
+SYSTEM = {'[', 'cd', 'code=$?', 'exit', 'export', 'ln', 'sbatch', 'scontrol'}
 MIM = {'search', 'download', 'train', 'test', 'run', 'install', 'uninstall'}
 
 

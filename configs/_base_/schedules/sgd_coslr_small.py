@@ -1,5 +1,4 @@
-# For small images and small batches. Without warm-up RegionCL-M falls into a
-# constant output here, where MoCo v2 learns (docs/results).
+# For small images and small batches: five epochs of warm-up, then a cosine.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=5e-4))

@@ -39,6 +39,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     epoch's, at least 1000.
     """
 
+    _iter: int  # as the parent sets it
+
     def run(self) -> Any:
         """Train.
 
