@@ -146,8 +146,8 @@ def _replace_data_root(part: Any, old: str, new: str) -> None:
         for key, value in part.items():
             if key == 'data_root' and value == old:
                 part[key] = new
-            elif key in ('ann_file', 'seg_prefix') and str(value).startswith(
-                    os.path.join(old, '')):
+            elif (key in ('ann_file', 'seg_prefix', 'bbox_file')
+                  and str(value).startswith(os.path.join(old, ''))):
                 part[key] = os.path.join(new, os.path.relpath(value, old))
             else:
                 _replace_data_root(value, old, new)

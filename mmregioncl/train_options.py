@@ -82,14 +82,15 @@ def apply_train_arguments(cfg: Any, args: argparse.Namespace) -> None:
 def _scale_lr(cfg: Any) -> None:
     """Have MMEngine scale the lr, which leaves accumulated batches out."""
     scaling = cfg.get('auto_scale_lr') or {}
-    base = scaling.get('base_batch_size')
+    # counts: of a config that such a run has written
+    base = scaling.get('base_batch_size', 0) * scaling.get('counts', 1)
     if not base:
         raise ValueError(
             '--auto-scale-lr: the config does not say for which total batch '
             'its lr is; set auto_scale_lr=dict(base_batch_size=...) in it')
     counts = cfg.optim_wrapper.get('accumulative_counts', 1)
     if counts > 1:
-        print(f'--auto-scale-lr: {base} images per update are '
+        print(f'--auto-scale-lr: {base:g} images per update are '
               f'{base / counts:g} per iteration, with '
               f'accumulative_counts={counts}')
     cfg.auto_scale_lr = dict(

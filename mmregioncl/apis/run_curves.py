@@ -82,10 +82,11 @@ def read_run_curves(path: Path) -> Run:
     Raises:
         ValueError: If it holds no losses.
     """
+    # not at the top: it comes with Matplotlib
+    from mmregioncl.visualization.run_log import epoch_length, read_run
     if path.suffix == '.log':
         records = _parse_log(path.read_text(errors='replace'))
     else:
-        from mmregioncl.visualization.run_log import read_run
         records = [each for each in read_run(path) if 'epoch' in each]
     losses = sorted((each for each in records if 'loss_instance' in each),
                     key=lambda each: each['step'])
@@ -109,38 +110,6 @@ def read_run_curves(path: Path) -> Run:
         key: curve
         for key, curve in curves.items() if curve
     }, length, told)
-
-
-def epoch_length(rows: list[dict]) -> tuple[float, bool]:
-    """Iterations per epoch, and whether the rows tell it.
-
-    Within an epoch the logger counts from its beginning, so that the first
-    rows of two epochs are whole epochs apart. Not so the first epoch of a run
-    that was resumed into another folder: where there are others, it is left
-    out.
-
-    Args:
-        rows (list[dict]): Records of a log with ``epoch`` and ``step``, at
-            least one.
-
-    Returns:
-        tuple[float, bool]: 1 and False where all are of one epoch, or of one
-        and a part of another.
-    """
-    if 'length' in rows[0]:  # a text log says it
-        return rows[0]['length'], True
-    first = {each['epoch']: each['step'] for each in reversed(rows)}
-    begin, end = sorted(first)[min(len(first) - 1, len(first) > 2)], max(first)
-    if begin == end:
-        return 1., False
-    length = (first[end] - first[begin]) / (end - begin)
-    spacing = [
-        after['step'] - row['step'] for row, after in zip(rows, rows[1:])
-        if row['epoch'] == after['epoch']
-    ]
-    if spacing and first[begin] - (begin - 1) * length > min(spacing):
-        return 1., False
-    return length, True
 
 
 def _parse_log(text: str) -> list[dict]:

@@ -9,6 +9,10 @@ from pathlib import Path
 def read_run(path: str | Path) -> list[dict]:
     """Every record of a run, in the order of its steps, each once.
 
+    Where a run was resumed with another batch, its epochs have another number
+    of iterations from there on; all steps are given in those of its first
+    session.
+
     Args:
         path (str | Path): A work dir, or one file of records.
 
@@ -26,18 +30,94 @@ def read_run(path: str | Path) -> list[dict]:
         raise ValueError(f'{path} holds no run: no */vis_data/scalars.json; '
                          'name the work dir of a run, or one file of records')
     records: dict[tuple, dict] = {}
+    length = None
     for file in files:
-        for number, line in enumerate(file.read_text().splitlines(), 1):
-            try:
-                record = json.loads(line)
-                key = 'lr' in record or 'loss' in record, record['step']
-            except (ValueError, TypeError, KeyError) as error:
-                raise ValueError(
-                    f'{file}, line {number} is no record of a run: '
-                    f'{line[:60]!r}') from error
+        session = _read_session(file)
+        trained = [
+            each for key, each in session if key[0] and 'epoch' in each
+        ]
+        scale = 1.
+        if trained:
+            mine = _length_beside(trained, length)
+            scale = (length or mine or 1) / (mine or length or 1)
+            length = length or mine
+        if scale != 1:
+            begin = (trained[0]['step'] - 1) * scale
+            records = {
+                key: each
+                for key, each in records.items()
+                if not (key[0] and key[1] > begin)
+            }
+        for (is_train, step), record in session:
+            if is_train and scale != 1:
+                step *= scale
+                record = dict(record, step=step)
             # what was done again after a stop replaces what was lost
-            records[key] = record
+            records[is_train, step] = record
     return list(records.values())
+
+
+def _read_session(file: Path) -> list[tuple[tuple[bool, float], dict]]:
+    """The records of a file: whether of training, the step, and all."""
+    session = []
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        try:
+            record = json.loads(line)
+            key = 'lr' in record or 'loss' in record, record['step']
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f'{file}, line {number} is no record of a run: '
+                             f'{line[:60]!r}') from error
+        session.append((key, record))
+    return session
+
+
+def _length_beside(rows: list[dict], known: float | None) -> float | None:
+    """Iterations per epoch of a session, told by it or by those before.
+
+    Args:
+        rows (list[dict]): Its records of training.
+        known (float, optional): Length of an epoch in former sessions.
+    """
+    length, told = epoch_length(rows)
+    if told:
+        return length
+    if known is None or _in_their_epochs(rows, known):
+        return known
+    return rows[-1]['step'] / rows[-1]['epoch']  # at least so many
+
+
+def epoch_length(rows: list[dict]) -> tuple[float, bool]:
+    """Iterations per epoch, and whether the rows tell it.
+
+    Within an epoch the logger counts from its beginning, so that the first
+    rows of two epochs are an epoch apart. Not so the first epoch of a run
+    that was resumed into another folder, so that all rows have to lie in their
+    epochs then.
+
+    Args:
+        rows (list[dict]): Records of a log with ``epoch`` and ``step``, at
+            least one.
+
+    Returns:
+        tuple[float, bool]: 1 and False where all are of one epoch, or of one
+        and a part of another.
+    """
+    if 'length' in rows[0]:  # a text log says it
+        return rows[0]['length'], True
+    first = {each['epoch']: each['step'] for each in reversed(rows)}
+    epochs = sorted(first)
+    for begin, end in zip(epochs, epochs[1:]):
+        length = (first[end] - first[begin]) / (end - begin)
+        if _in_their_epochs(rows, length):
+            return length, True
+    return 1., False
+
+
+def _in_their_epochs(rows: list[dict], length: float) -> bool:
+    """Whether each row lies in its epoch, if these are so long."""
+    return length > 0 and all(
+        each['epoch'] - 1 < each['step'] / length + 1e-6 and
+        each['step'] / length <= each['epoch'] + 1e-6 for each in rows)
 
 
 def knn_curve(records: list[dict]) -> list[tuple[int, float]]:

@@ -126,14 +126,41 @@ def test_inside_an_epoch(root: Path, tmp_path: Path) -> None:
     assert {key: len(each) for key, each in rates.items()} == {1: 2, 2: 3}
 
 
-def test_a_checkpoint_that_notes_no_length(root: Path,
-                                           tmp_path: Path) -> None:
+@pytest.mark.parametrize('epochs', [1, 2, 3])
+def test_a_checkpoint_that_notes_no_length(root: Path, tmp_path: Path,
+                                           epochs: int) -> None:
     """MMEngine's own loop writes none."""
-    run(root, tmp_path, 4, stop=2)
-    path = tmp_path / 'epoch_2.pth'
+    run(root, tmp_path, 4, stop=epochs)
+    path = tmp_path / f'epoch_{epochs}.pth'
     checkpoint = torch.load(path, weights_only=True)
     del checkpoint['message_hub']['runtime_info']['epoch_length']
     torch.save(checkpoint, path)
-    rates, _ = run(root, tmp_path, 8, stop=4)
-    assert {key: len(each) for key, each in rates.items()} == {2: 3, 3: 3}
+    rates, _ = run(root, tmp_path, 8, stop=5)
+    assert {key: len(each) for key, each in rates.items()} == {
+        epoch: 3 for epoch in range(epochs, 5)}
     assert warnings(tmp_path) == 1
+
+
+def test_many_groups(root: Path, tmp_path: Path) -> None:
+    """LARS has a group for each parameter, with settings of two kinds."""
+    settings = dict(
+        optimizer=dict(type='LARS', lr=0.1, momentum=0.9, weight_decay=1e-6),
+        paramwise_cfg=dict(
+            norm_decay_mult=0,
+            custom_keys={'neck': dict(lr_mult=0.1)}))
+    _, alone = run(root, tmp_path / 'alone', 8, stop=3, **settings)
+    run(root, tmp_path / 'cut', 4, stop=2, **settings)
+    _, cut = run(root, tmp_path / 'cut', 8, stop=3, **settings)
+    groups, others = (each.optim_wrapper.param_groups for each in (cut, alone))
+    assert len(groups) == len(others) > 60
+    assert len({group['lr'] for group in groups}) == 2
+    for group, other in zip(groups, others):
+        assert group.keys() == other.keys()
+        for name, value in group.items():
+            if name != 'params':
+                assert value == pytest.approx(other[name])
+    for schedule, other in zip(cut.param_schedulers, alone.param_schedulers):
+        mine, theirs = schedule.state_dict(), other.state_dict()
+        assert mine.keys() == theirs.keys()
+        for name, value in mine.items():
+            assert value == pytest.approx(theirs[name]), name

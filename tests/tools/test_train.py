@@ -118,6 +118,10 @@ def test_auto_scale_lr_counts_what_is_accumulated(root: Path, tool: Any,
     text = log(tmp_path / 'scaled')
     assert 'lr: 2.5000e-03' in text  # 0.01 x 4 x 2 / 32
     assert 'pass --auto-scale-lr' not in text
+    # the config that this run has written is not divided again
+    tool('train.py', tmp_path / 'scaled' / 'tiny.py', '--auto-scale-lr',
+         '--work-dir', tmp_path / 'again')
+    assert 'lr: 2.5000e-03' in log(tmp_path / 'again')
     tool('train.py', path, '--no-validate', '--work-dir', tmp_path / 'enabled',
          *settings, 'auto_scale_lr.enable=True')
     text = log(tmp_path / 'enabled')

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmregioncl.visualization import knn_curve, read_run
+from mmregioncl.visualization.run_log import epoch_length
 
 
 def write(folder: Path, *records: dict) -> None:
@@ -63,3 +64,68 @@ def test_knn_is_told_from_losses() -> None:
         'knn/top1': 50.
     }]
     assert knn_curve(log) == [(0, 25.), (10, 50.)]
+
+
+LENGTH = 1251
+
+
+def rows(first: int, last: int, interval: int = 50) -> list[dict]:
+    """What is logged from one iteration to another, both counted from 1."""
+    return [
+        dict(epoch=(step - 1) // LENGTH + 1, step=step)
+        for step in range(first, last + 1)
+        if (step - 1) % LENGTH % interval == interval - 1
+    ]
+
+
+@pytest.mark.parametrize('epochs', [2, 3, 6])
+@pytest.mark.parametrize('interval', [1, 50, 1251])
+def test_a_whole_log_tells_its_epochs(epochs: int, interval: int) -> None:
+    assert epoch_length(rows(1, epochs * LENGTH,
+                             interval)) == (LENGTH, True)
+
+
+@pytest.mark.parametrize('begin', [601, 2 * LENGTH + 1000])
+def test_one_that_begins_inside_an_epoch(begin: int) -> None:
+    """It tells once two whole epochs have begun, and says so before."""
+    epoch = begin // LENGTH + 1
+    assert epoch_length(rows(begin, epoch * LENGTH)) == (1, False)
+    assert epoch_length(rows(begin, (epoch + 1) * LENGTH)) == (1, False)
+    assert epoch_length(rows(begin, (epoch + 2) * LENGTH)) == (LENGTH, True)
+
+
+def test_a_text_log_says_it() -> None:
+    assert epoch_length([dict(epoch=3, step=9, length=4.)]) == (4, True)
+
+
+def test_the_last_iteration_of_an_epoch_may_be_logged() -> None:
+    """LoggerHook(ignore_last=False)."""
+    every = [
+        dict(epoch=epoch, step=(epoch - 1) * 312 + place)
+        for epoch in range(1, 5) for place in (50, 100, 300, 312)
+    ]
+    assert epoch_length(every) == (312, True)
+    assert epoch_length(every[:8]) == (312, True)
+
+
+@pytest.mark.parametrize('old, new', [(6, 3), (3, 6), (100, 75)])
+@pytest.mark.parametrize('epochs', [1, 2])
+def test_resumed_with_another_batch(old: int, new: int, epochs: int,
+                                    tmp_path: Path) -> None:
+    """Four epochs, the last one lost, and one or two after the third."""
+    begin = range(1, 4 * old + 1), range(3 * new + 1, (3 + epochs) * new + 1)
+    for session, length, steps in zip('ab', (old, new), begin):
+        write(tmp_path / session / 'vis_data', *(
+            dict(
+                loss=session,
+                epoch=(step - 1) // length + 1,
+                step=step,
+                time=step / length) for step in steps))
+    records = read_run(tmp_path)
+    steps = [each['step'] for each in records]
+    assert steps == sorted(set(steps))
+    assert [each['loss'] for each in records] == ['a'] * 3 * old + [
+        'b'] * epochs * new
+    for each in records:
+        assert each['step'] / old == pytest.approx(each['time'])
+    assert epoch_length(records)[0] == pytest.approx(old, rel=0.01)

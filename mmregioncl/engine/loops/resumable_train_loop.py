@@ -54,7 +54,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         if self._iter > 0:
             seed = hub.runtime_info.get('stream_seed', seed)
             self._done = self._batches_done(
-                hub.runtime_info.get('epoch_length', len(self.dataloader)))
+                hub.runtime_info.get('epoch_length', 0))
         if isinstance(sampler, ResumableSampler):
             sampler.seed = seed  # drawn by chance if the config sets none
         self._seed = seed
@@ -109,12 +109,15 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """Batches of the current epoch that the checkpoint has seen.
 
         Args:
-            length (int): Batches per epoch of the run that wrote it.
+            length (int): Batches per epoch of the run that wrote it; 0 where
+                its loop has noted none, as MMEngine's, which saves after
+                whole epochs.
         """
-        done, now = self._iter - self._epoch * length, len(self.dataloader)
-        if not 0 <= done <= length:  # written by a loop that notes no length
-            length = max(1, self._iter // max(1, self._epoch))
-            done = max(0, self._iter - self._epoch * length)
+        now = len(self.dataloader)
+        if not length or not 0 <= self._iter - self._epoch * length <= length:
+            whole = self._epoch > 0 and self._iter % self._epoch == 0
+            length = self._iter // self._epoch if whole else now
+        done = max(0, self._iter - self._epoch * length)
         if length == now:
             return done
         self.runner.logger.warning(
