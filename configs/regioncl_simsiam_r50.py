@@ -17,14 +17,13 @@ model = dict(
         cells=(3, 5)),  # as RegionCL-M
     region_loss_weight=1.0)
 train_dataloader = dict(batch_size=32)
-lr = 0.05  # for 256 images
 optim_wrapper = dict(
-    optimizer=dict(lr=lr),
+    optimizer=dict(lr=0.05),  # for 256 images
     paramwise_cfg=dict(custom_keys={'predictor': dict(fix_lr=True)}))
 custom_hooks = [
     dict(type='PreflightHook'),
     dict(type='ValidateAtStartHook'),
-    # the predictor's lr does not decay (SimSiam, Sec. 4.1)
-    dict(type='SimSiamHook', priority='HIGH', fix_pred_lr=True, lr=lr),
+    # the predictor's lr does not decay (SimSiam, Table 1c)
+    dict(type='FixedLrHook'),
 ]
 auto_scale_lr = dict(base_batch_size=256)

@@ -17,14 +17,12 @@ model = dict(
     head=dict(
         predictor=dict(
             in_channels=512, hid_channels=128, out_channels=512)))
-lr = 0.03
 optim_wrapper = dict(
-    optimizer=dict(lr=lr),
     paramwise_cfg=dict(custom_keys={'predictor': dict(fix_lr=True)}))
 custom_hooks = [
     dict(type='PreflightHook'),
     dict(type='ValidateAtStartHook'),
     dict(type='ChannelsLastHook'),  # 1.7 times faster on a CPU
-    # the predictor's lr does not decay (SimSiam, Sec. 4.1)
-    dict(type='SimSiamHook', priority='HIGH', fix_pred_lr=True, lr=lr),
+    # the predictor's lr does not decay (SimSiam, Table 1c)
+    dict(type='FixedLrHook'),
 ]

@@ -1,6 +1,5 @@
 # SimSiam, Tiny-ImageNet-like images of 64 px, a quarter of the width, 6
-# epochs: for a
-# CPU. The twin of regioncl_simsiam_r18w16_tinyimagenet.py.
+# epochs: for a CPU. The twin of regioncl_simsiam_r18w16_tinyimagenet.py.
 #
 #     python tools/train.py configs/small/simsiam_r18w16_tinyimagenet.py
 _base_ = './simsiam_r18_tinyimagenet.py'

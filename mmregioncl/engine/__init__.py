@@ -1,6 +1,6 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
 from .hooks import (ActivationCheckpointHook, ChannelsLastHook,
-                    CheckClassesHook, CompositesHook, HealthHook,
+                    CheckClassesHook, CompositesHook, FixedLrHook, HealthHook,
                     PreemptionHook, PreflightHook, ResumableCheckpointHook,
                     ValidateAtStartHook)
 from .loops import ResumableTrainLoop
@@ -8,7 +8,7 @@ from .optimizers import BFloat16OptimWrapper
 
 __all__ = [
     'ActivationCheckpointHook', 'BFloat16OptimWrapper', 'ChannelsLastHook',
-    'CheckClassesHook', 'CompositesHook', 'HealthHook', 'PreemptionHook',
-    'PreflightHook', 'ResumableCheckpointHook', 'ResumableTrainLoop',
-    'ValidateAtStartHook'
+    'CheckClassesHook', 'CompositesHook', 'FixedLrHook', 'HealthHook',
+    'PreemptionHook', 'PreflightHook', 'ResumableCheckpointHook',
+    'ResumableTrainLoop', 'ValidateAtStartHook'
 ]

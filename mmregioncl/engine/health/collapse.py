@@ -81,7 +81,7 @@ class CollapseWatch:
                 'collapsed). Try a warm-up of some epochs or a lower lr, a '
                 'smaller model.region_loss_weight, BatchNorm in the '
                 'projector, a larger batch; without negatives keep the '
-                "predictor's lr from decaying (SimSiamHook) and "
+                "predictor's lr from decaying (FixedLrHook) and "
                 'base_momentum high')
         return spread
 

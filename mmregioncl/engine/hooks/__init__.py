@@ -7,6 +7,7 @@ from .activation_checkpoint_hook import ActivationCheckpointHook  # noqa: E402
 from .channels_last_hook import ChannelsLastHook  # noqa: E402
 from .check_classes_hook import CheckClassesHook  # noqa: E402
 from .composites_hook import CompositesHook  # noqa: E402
+from .fixed_lr_hook import FixedLrHook  # noqa: E402
 from .health_hook import HealthHook  # noqa: E402
 from .preemption_hook import PreemptionHook  # noqa: E402
 from .preflight_hook import PreflightHook  # noqa: E402
@@ -15,6 +16,6 @@ from .validate_at_start_hook import ValidateAtStartHook  # noqa: E402
 
 __all__ = [
     'ActivationCheckpointHook', 'ChannelsLastHook', 'CheckClassesHook',
-    'CompositesHook', 'HealthHook', 'PreemptionHook', 'PreflightHook',
-    'ResumableCheckpointHook', 'ValidateAtStartHook'
+    'CompositesHook', 'FixedLrHook', 'HealthHook', 'PreemptionHook',
+    'PreflightHook', 'ResumableCheckpointHook', 'ValidateAtStartHook'
 ]
