@@ -3,8 +3,9 @@
 #     tools/dist_train.sh configs/regioncl_densecl_r50.py 8
 #
 # The authors published no settings. These are RegionCL-M's, whose code base
-# they shared; DenseCL itself trains with 32 x 8 images and lr 0.03. The paper:
-# 68.5 % linear top-1, best of the three on COCO.
+# they shared, but for the initial weights, which are DenseCL's (fan_out) as
+# MMSelfSup has them; DenseCL itself trains with 32 x 8 images and lr 0.03. The
+# paper: 68.5 % linear top-1, best of the three on COCO.
 _base_ = [
     './_base_/models/densecl_r50.py', './_base_/datasets/imagenet.py',
     './_base_/schedules/sgd_coslr_200e.py', './_base_/default_runtime.py'

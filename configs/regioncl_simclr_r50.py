@@ -3,7 +3,8 @@
 #
 #     tools/dist_train.sh configs/regioncl_simclr_r50.py 8
 #
-# Batch and lr are those of MMSelfSup's SimCLR. Not run here.
+# Batch and lr are those of MMSelfSup's SimCLR; the views are those of MoCo v2,
+# not SimCLR's stronger ones. Not run here.
 _base_ = [
     './_base_/models/simclr_r50.py', './_base_/datasets/imagenet.py',
     './_base_/schedules/lars_coslr_200e.py', './_base_/default_runtime.py'

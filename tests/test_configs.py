@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch  # noqa: F401  heavy; the children inherit it
@@ -108,3 +109,99 @@ def test_the_papers_run() -> None:
         hue=0.1)
     assert grey.prob == 0.2 and flip.prob == 0.5
     assert (blur.sigma_min, blur.sigma_max, blur.prob) == (0.1, 2.0, 0.5)
+
+
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+FAN_IN = dict(type='Kaiming', layer='Linear', mode='fan_in')
+EVERY = {
+    'model.data_preprocessor.mean': MEAN,
+    'model.data_preprocessor.std': STD,
+    'model.data_preprocessor.bgr_to_rgb': True,
+    'model.backbone.depth': 50,
+    'model.region_swap.stride': 32,
+    'model.region_swap.cells': (3, 5),
+    'model.region_loss_weight': 1,
+    'optim_wrapper.optimizer.momentum': 0.9,
+    'train_cfg.max_epochs': 200,
+    'randomness.seed': 0,
+    'train_dataloader.drop_last': True,
+}
+SGD = {
+    'optim_wrapper.optimizer.type': 'SGD',
+    'optim_wrapper.optimizer.weight_decay': 1e-4,
+    'param_scheduler.0.type': 'CosineAnnealingLR',
+    'param_scheduler.0.by_epoch': True,
+    'param_scheduler.0.T_max': 200,
+}
+LARS = {
+    'optim_wrapper.optimizer.type': 'LARS',
+    'optim_wrapper.optimizer.weight_decay': 1e-6,
+    'optim_wrapper.paramwise_cfg.custom_keys.bn.lars_exclude': True,
+    'optim_wrapper.paramwise_cfg.custom_keys.bias.decay_mult': 0,
+    'param_scheduler.0.start_factor': 1e-4,
+    'param_scheduler.0.end': 10,
+    'param_scheduler.1.T_max': 190,
+}
+# recipes.md, sections 1.1 to 1.3, and MMSelfSup's BYOL and SimCLR
+RECIPES: dict[str, dict] = {
+    'mocov2': SGD | {
+        'optim_wrapper.optimizer.lr': 0.15,
+        'train_dataloader.batch_size': 128,
+        'model.backbone.norm_cfg.type': 'BN',
+        'model.backbone.init_cfg.0.mode': 'fan_in',
+        'model.neck.init_cfg': FAN_IN,
+        'model.region_swap.sampler': 'grid',
+        'model.region_swap.scope': 'batch',
+        'default_hooks.checkpoint.interval': 10,
+    },
+    'densecl': SGD | {
+        'optim_wrapper.optimizer.lr': 0.15,
+        'train_dataloader.batch_size': 128,
+        'model.backbone.norm_cfg.type': 'BN',
+        'model.queue_len': 65536,
+        'model.momentum': 0.999,
+        'model.loss_lambda': 0.5,
+        'model.region_under_lambda': False,
+        'model.head.temperature': 0.2,
+        'model.neck.num_grid': None,
+    },
+    'simsiam': SGD | {
+        'optim_wrapper.optimizer.lr': 0.05,
+        'train_dataloader.batch_size': 32,
+        'model.backbone.norm_cfg.type': 'SyncBN',
+        'model.backbone.zero_init_residual': True,
+        'model.neck.num_layers': 3,
+        'model.neck.out_channels': 2048,
+        'model.neck.with_last_bn_affine': False,
+        'model.head.predictor.hid_channels': 512,
+        'optim_wrapper.paramwise_cfg.custom_keys.predictor.fix_lr': True,
+    },
+    'byol': LARS | {
+        'optim_wrapper.optimizer.lr': 4.8,
+        'optim_wrapper.accumulative_counts': 4,
+        'train_dataloader.batch_size': 128,
+        'auto_scale_lr.base_batch_size': 4096,
+        'model.base_momentum': 0.99,
+        'model.neck.hid_channels': 4096,
+        'model.neck.out_channels': 256,
+    },
+    'simclr': LARS | {
+        'optim_wrapper.optimizer.lr': 0.3,
+        'train_dataloader.batch_size': 32,
+        'auto_scale_lr.base_batch_size': 256,
+        'model.backbone.zero_init_residual': True,
+        'model.head.temperature': 0.1,
+    },
+}
+
+
+@pytest.mark.parametrize('host', RECIPES)
+def test_recipes(host: str) -> None:
+    from mmengine.config import Config
+    cfg = Config.fromfile(
+        REPO / f'configs/regioncl_{host}_r50.py', import_custom_modules=False)
+    for path, value in (EVERY | RECIPES[host]).items():
+        part: Any = cfg
+        for name in path.split('.'):
+            part = part[int(name)] if name.isdigit() else part[name]
+        assert part == value, path

@@ -111,6 +111,7 @@ def test_accumulated_gradients_are_counted_anew(root: Path,
     rates, runner = run(root, tmp_path, 8, accumulative_counts=2)
     assert {key: len(each) for key, each in rates.items()} == {4: 3, 5: 3}
     assert runner.optim_wrapper._inner_count == runner.iter == 18
+    assert runner.model.encoder_k.iterations_per_update == 2
 
 
 def test_inside_an_epoch(root: Path, tmp_path: Path) -> None:

@@ -125,9 +125,11 @@ def test_size_shrinks_the_composites_alone() -> None:
     model = tiny_moco.build(
         tiny_moco.config(
             region_swap=cells, region_budget=dict(size=2 * tiny_moco.STRIDE)))
-    model.region_swap = tiny_moco.RecordedSwap(model.region_swap)
+    sizes: list[tuple] = []
+    model.backbone.register_forward_hook(
+        lambda _, inputs, __: sizes.append(tuple(inputs[0].shape[2:])))
     model.loss(tiny_moco.draw_views(4), None)
-    assert model.region_swap.composites.shape[2:] == (16, 16)
+    assert sizes == [(tiny_moco.HEIGHT, tiny_moco.WIDTH), (16, 16)]
 
 
 @pytest.mark.parametrize('settings', [
@@ -171,3 +173,19 @@ def test_a_size_above_the_view() -> None:
     model = tiny_moco.build(tiny_moco.config(region_budget=dict(size=800)))
     with pytest.raises(ValueError, match='size=800 is above the .* pixels of'):
         model.loss(tiny_moco.draw_views(4), None)
+
+
+@pytest.mark.parametrize('host', ['simsiam', 'byol'])
+def test_regions_of_a_part_meet_the_targets_of_that_part(host: str) -> None:
+    """The last half of a batch, against a batch of that half alone. In
+    evaluation mode, where images do not share statistics."""
+    MessageHub.get_current_instance().update_info('max_iters', 10)  # BYOL
+    views, losses = tiny_moco.draw_views(8), []
+    for budget, part in ((dict(share=0.5), slice(None)), ({}, slice(4, 8))):
+        model = tiny_moco.build(
+            getattr(tiny_hosts, host)(region_budget=budget)).eval()
+        model.region_swap = tiny_moco.FixedSwap([(1, 0, 2, 3)] * 4,
+                                                [1, 2, 3, 0])
+        losses.append(
+            model.loss([view[part] for view in views], None)['loss_region'])
+    torch.testing.assert_close(*losses)

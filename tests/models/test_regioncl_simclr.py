@@ -159,3 +159,22 @@ def test_the_region_head_serves_too() -> None:
     model = tiny_hosts.build(
         tiny_hosts.simclr(head=dict(type='RegionContrastiveHead')))
     assert model.loss(tiny_moco.draw_views(2), None)['loss_region'] > 0
+
+
+def test_regions_of_a_part_meet_the_targets_of_that_part(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last half of a batch of 8 becomes composites."""
+    calls: list[Any] = []
+    in_batch_info_nce = regioncl_simclr.in_batch_info_nce
+    monkeypatch.setattr(
+        regioncl_simclr, 'in_batch_info_nce', lambda *args, **kwargs:
+        (calls.append(args), in_batch_info_nce(*args, **kwargs))[1])
+    model = tiny_hosts.build(tiny_hosts.simclr(region_budget=dict(share=0.5)))
+    donors = [1, 2, 3, 0]
+    model.region_swap = FixedSwap([ONE_BOX] * 4, donors)
+    model.loss(tiny_moco.draw_views(8), None)
+    positive, ignored = calls[1][2:4]
+    owners = [4, 5, 6, 7, *(4 + donor for donor in donors)]
+    assert positive.tolist() == [2 * owner + 1 for owner in owners]
+    for row, owner in zip(ignored, owners):
+        assert row.nonzero().flatten().tolist() == [2 * owner]

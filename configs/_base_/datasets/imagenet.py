@@ -28,7 +28,8 @@ train_pipeline = [
     dict(type='LoadViews', num_views=2, transforms=[view_pipeline]),
     dict(type='PackViews', meta_keys=['img_path'])
 ]
-# The same views, to a rounding, by MMSelfSup's own transforms alone:
+# The same views, to a rounding and what LoadViews.reducing_gap does to large
+# JPEGs, by MMSelfSup's own transforms alone:
 #     train_dataloader = dict(dataset=dict(pipeline=_base_.stock_pipeline))
 stock_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -82,7 +82,7 @@ class PreflightHook(Hook):
             parts += f' x {steps} accumulated'
         rates = {
             group.get('initial_lr', group['lr'])
-            for group in runner.optim_wrapper.param_groups
+            for group in runner.optim_wrapper.optimizer.param_groups
         }
         lr = ', '.join(f'{each:g}' for each in sorted(rates))
         runner.logger.info(f'Total batch {total} = {parts}, lr {lr}')
