@@ -70,7 +70,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def iterations_per_epoch(records: list[dict]) -> float | None:
     """As far as the log tells; it does not say it."""
-    from mmregioncl.apis.run_curves import epoch_length
+    from mmregioncl.visualization.run_log import epoch_length
     rows = [record for record in records if 'epoch' in record]
     length, told = epoch_length(rows) if rows else (1., False)
     return length if told else None
