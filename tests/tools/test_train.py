@@ -108,23 +108,20 @@ def test_auto_scale_lr_counts_what_is_accumulated(root: Path, tool: Any,
         root,
         auto_scale_lr=dict(base_batch_size=32),
         custom_hooks=[dict(type='PreflightHook')])
-    settings = ('--cfg-options', 'optim_wrapper.accumulative_counts=2')
-    tool('train.py', path, '--no-validate', '--work-dir', tmp_path / 'plain',
-         *settings)
+
+    def logged(name: str, *words: str) -> str:
+        # a name of its own: runs of one second would share a log
+        tool('train.py', path, '--no-validate', '--work-dir', tmp_path / name,
+             '--cfg-options', 'optim_wrapper.accumulative_counts=2',
+             f'experiment_name={name}', *words)
+        return log(tmp_path / name)
+
     promise = 'this run has 8: pass --auto-scale-lr to train with 0.0025'
-    assert promise in log(tmp_path / 'plain')
-    tool('train.py', path, '--auto-scale-lr', '--no-validate', '--work-dir',
-         tmp_path / 'scaled', *settings)
-    text = log(tmp_path / 'scaled')
+    assert promise in logged('plain')
+    text = logged('scaled', '--auto-scale-lr')
     assert 'lr: 2.5000e-03' in text  # 0.01 x 4 x 2 / 32
     assert 'pass --auto-scale-lr' not in text
-    # the config that this run has written is not divided again
-    tool('train.py', tmp_path / 'scaled' / 'tiny.py', '--auto-scale-lr',
-         '--work-dir', tmp_path / 'again')
-    assert 'lr: 2.5000e-03' in log(tmp_path / 'again')
-    tool('train.py', path, '--no-validate', '--work-dir', tmp_path / 'enabled',
-         *settings, 'auto_scale_lr.enable=True')
-    text = log(tmp_path / 'enabled')
+    text = logged('enabled', 'auto_scale_lr.enable=True')
     assert 'lr: 1.2500e-03' in text
     assert 'leaves accumulative_counts=2 out' in text
 
