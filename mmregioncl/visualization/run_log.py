@@ -39,7 +39,8 @@ def read_run(path: str | Path) -> list[dict]:
         scale = 1.
         if trained:
             mine = _length_beside(trained, length)
-            scale = (length or mine or 1) / (mine or length or 1)
+            if length and mine:
+                scale = length / mine
             length = length or mine
         if scale != 1:
             begin = (trained[0]['step'] - 1) * scale

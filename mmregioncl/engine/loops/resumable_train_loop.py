@@ -108,6 +108,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def _batches_done(self, length: int) -> int:
         """Batches of the current epoch that the checkpoint has seen.
 
+        Where epochs have another length now, all else is counted anew.
+
         Args:
             length (int): Batches per epoch of the run that wrote it; 0 where
                 its loop has noted none, as MMEngine's, which saves after
