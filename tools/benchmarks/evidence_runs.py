@@ -81,7 +81,8 @@ def variants(data: str) -> list[Run]:
     """RegionCL-M with one setting changed: what matters, what is cheaper.
 
     And RegionCL-D with the region loss as small beside its instance loss as
-    that of M is: DenseCL halves the instance loss.
+    that of M is: DenseCL halves the instance loss. And RegionCL-S with each
+    setting that the paper leaves open, for S does not gain with the default.
     """
     host = f'mocov2_r18w16_{data}'
     full, price = COST['mocov2'], 'model.region_budget.'
@@ -137,15 +138,30 @@ def variants(data: str) -> list[Run]:
             host,
             options=options) for group, name, label, cost, options in listed
     ]
-    dense = f'densecl_r18w16_{data}'
+    more: list[tuple[str, str, str, Fraction, dict]] = [
+        ('densecl', 'weight0.25', 'region weight 0.25', COST['densecl'], {
+            'model.region_loss_weight': 0.25
+        }),
+        ('simsiam', 'weight1', 'region weight 1', COST['simsiam'], {
+            'model.region_loss_weight': 1.0
+        }),
+        # four passes with gradient where the host has two
+        ('simsiam', 'symmetric', 'both views swapped', Fraction(2), {
+            'model.symmetric': True
+        }),
+        ('simsiam', 'separate_bn', 'canvas and paste normalised apart',
+         COST['simsiam'], {
+             'model.region_bn': 'separate'
+         }),
+    ]
     return runs + [
-        Run(f'regioncl_{dense}_weight0.25',
-            f'regioncl_{dense}',
+        Run(f'regioncl_{method}_r18w16_{data}_{name}',
+            f'regioncl_{method}_r18w16_{data}',
             'ablation',
-            'RegionCL on densecl, region weight 0.25',
-            COST['densecl'],
-            dense,
-            options={'model.region_loss_weight': 0.25})
+            f'RegionCL on {method}, {label}',
+            cost,
+            f'{method}_r18w16_{data}',
+            options=options) for method, name, label, cost, options in more
     ]
 
 
