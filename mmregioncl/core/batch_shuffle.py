@@ -32,7 +32,8 @@ def draw_permutation(num: int, seed: int, step: int) -> Tensor:
         Tensor: Shape (num, ), long, on the CPU.
     """
     # Spread the seeds far apart (2**64 over the golden ratio, as in
-    # SplitMix64): seed 1 must not repeat seed 0 one step later.
+    # SplitMix64): seed 1 must not repeat seed 0 one step later. torch takes
+    # the lower 32 bits: neighbours are millions of steps apart.
     mixed = (seed * 0x9E3779B97F4A7C15 + step) % 2**63
     generator = torch.Generator().manual_seed(mixed)
     return torch.randperm(num, generator=generator)
@@ -55,7 +56,8 @@ def exchange_rows(rows: Tensor, source: Tensor) -> Tensor:
         Tensor: This rank's rows of the permuted batch, shape (N, ...).
 
     Raises:
-        ValueError: If ``source`` has another length than world * N.
+        ValueError: If ``source`` has another length than world * N. Ranks of
+            different N cannot be told here: they would wait for each other.
     """
     rank, world = _world()
     num = len(rows)

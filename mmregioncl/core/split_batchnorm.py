@@ -93,11 +93,10 @@ def split_batchnorm(module: Module, num_splits: int) -> Module:
             raise ValueError(
                 f'bn_splits={num_splits} keeps running statistics, and {name} '
                 'has track_running_stats=False; leave that out of norm_cfg')
-        if type(child) is nn.BatchNorm2d:
+        if type(child) in (nn.BatchNorm2d, SplitBatchNorm2d):
             child.__class__ = SplitBatchNorm2d
             child.num_splits = num_splits  # type: ignore[assignment]
-        elif isinstance(child, _BatchNorm) and num_splits > 1 and not (
-                isinstance(child, SplitBatchNorm2d)):
+        elif isinstance(child, _BatchNorm) and num_splits > 1:
             raise ValueError(
                 f'bn_splits={num_splits} goes with BatchNorm2d, but {name} is '
                 f"{type(child).__name__}; set norm_cfg=dict(type='BN')")

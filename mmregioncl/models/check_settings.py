@@ -11,7 +11,7 @@ from torch import nn
 
 from .backbone_stride import SIDE, on_meta
 
-_COUNTS = ('queue_len', 'feat_dim', 'bn_splits')
+_COUNTS = ('queue_len', 'feat_dim', 'bn_splits', 'interval')
 _NUMBERS = ('momentum', 'base_momentum', 'region_loss_weight', 'loss_lambda',
             'share', 'clean_share')
 _SWITCHES = ('symmetric', 'region_under_lambda')

@@ -120,7 +120,11 @@ def test_keys_and_parameters_stay() -> None:
     module.load_state_dict(before)
     split = [m for m in module.modules() if isinstance(m, SplitBatchNorm2d)]
     assert [m.num_splits for m in split] == [2, 2]
-    split_batchnorm(copy.deepcopy(module), 2)  # twice is no error
+    again = split_batchnorm(copy.deepcopy(module), 4)  # the last one counts
+    assert [
+        m.num_splits for m in again.modules()
+        if isinstance(m, SplitBatchNorm2d)
+    ] == [4, 4]
 
 
 def test_a_batch_that_does_not_divide() -> None:

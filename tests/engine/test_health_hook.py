@@ -145,6 +145,7 @@ def test_a_bad_step_is_undone_and_written(root: Path, tmp_path: Path) -> None:
     assert math.isnan(step['losses']['loss'])
     assert step['boxes'].shape == (4, 4) and step['donors'].shape == (4, )
     assert step['batch']['inputs'][0].shape == (4, 3, 16, 16)
+    assert step['undone'] is True
     assert 'encoder_k.steps' in step['state_dict']
 
 
@@ -233,6 +234,8 @@ def test_a_loss_alone(root: Path, tmp_path: Path) -> None:
         tmp_path)
     hook, = (each for each in runner._hooks if isinstance(each, HealthHook))
     assert len(hook._images._names) == 16
+    step = read_step(tmp_path / 'nonfinite' / 'iter_3_rank0.pth')
+    assert step['undone'] is False  # the model in it is that after the update
 
 
 def test_it_gives_up(root: Path, tmp_path: Path) -> None:

@@ -189,3 +189,12 @@ def test_regions_of_a_part_meet_the_targets_of_that_part(host: str) -> None:
         losses.append(
             model.loss([view[part] for view in views], None)['loss_region'])
     torch.testing.assert_close(*losses)
+
+
+@pytest.mark.parametrize('name', ['region_swap', 'region_budget'])
+def test_names_that_are_not_known(name: str) -> None:
+    cfg = tiny_moco.config()
+    cfg[name] = dict(cfg.get(name, {}), shares=0.5)
+    with pytest.raises(
+            ValueError, match=f"model.{name}={{.*'shares'.*; take it out"):
+        tiny_moco.build(cfg)

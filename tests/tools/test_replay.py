@@ -32,7 +32,12 @@ def batch(num: int = 4) -> dict[str, Any]:
         data_samples=[object()])
 
 
-def record(path: Path, model: Any, data: dict, spoil: Any = None) -> dict:
+def record(path: Path,
+           model: Any,
+           data: dict,
+           spoil: Any = None,
+           iteration: int = 7,
+           **facts: Any) -> dict:
     """A step as HealthHook would see, undo and write it; gives its losses."""
     if hasattr(model, 'shuffle_seed'):
         model.shuffle_seed()
@@ -46,7 +51,14 @@ def record(path: Path, model: Any, data: dict, spoil: Any = None) -> dict:
         dict(inputs=data['inputs'], data_samples=None), True))
     guard.undo()
     values = {name: value.item() for name, value in losses.items()}
-    write_step(path, model, data, random, iteration=7, losses=values)
+    write_step(
+        path,
+        model,
+        data,
+        random,
+        iteration=iteration,
+        losses=values,
+        **facts)
     return values
 
 
@@ -67,6 +79,54 @@ def test_the_same_step_again(name: str, tmp_path: Path) -> None:
     assert found.first == ''
     for key, value in losses.items():
         assert found.losses[key] == pytest.approx(value, abs=1e-5), key
+
+
+@pytest.mark.parametrize('scope', ['batch', 'image'])
+def test_a_step_of_another_process(scope: str, tmp_path: Path,
+                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its boxes and its shuffle are drawn here, in the only process."""
+    cfg = tiny_moco.config(key_shuffle='local', bn_splits=2)
+    cfg['region_swap'] = dict(cfg['region_swap'], scope=scope)
+    model = tiny_moco.build(cfg, double=False)
+    modules = ('mmregioncl.datasets.transforms.region_swap',
+               'mmregioncl.models.algorithms.momentum_keys',
+               'mmregioncl.engine.health.step_record')
+    with monkeypatch.context() as patch:
+        for module in modules:
+            patch.setattr(f'{module}.get_rank', lambda: 3)
+        losses = record(tmp_path / 'step.pth', model, batch())
+    others = record(tmp_path / 'first.pth', model, batch())
+    assert losses['loss_region'] != others['loss_region']
+    step = read_step(tmp_path / 'step.pth')
+    assert step['rank'] == 3
+    fresh = tiny_moco.build(cfg, seed=3, double=False)
+    found = replay_step(fresh, step)
+    for key, value in losses.items():
+        assert found.losses[key] == pytest.approx(value, abs=1e-5), key
+    regions = fresh.region_swap.last_regions
+    assert regions.boxes.equal(step['boxes'])
+    assert regions.donors.equal(step['donors'])
+
+
+@pytest.mark.parametrize('iteration', [6, 7])
+def test_a_step_without_regions(iteration: int, tmp_path: Path) -> None:
+    """Every other step has them, and here too."""
+    cfg = tiny_moco.config(region_budget=dict(interval=2))
+    model = tiny_moco.build(cfg, double=False)
+    hub = MessageHub.get_current_instance()
+    hub.update_info('iter', 0)
+    model.loss(batch()['inputs'], None)  # boxes that are not of that step
+    hub.update_info('iter', iteration - 1)
+    losses = record(
+        tmp_path / 'step.pth', model, batch(), iteration=iteration)
+    hub.pop_info('iter')
+    assert (losses['loss_region'] == 0) == (iteration == 6)
+    step = read_step(tmp_path / 'step.pth')
+    assert ('boxes' in step) == (iteration == 7)
+    found = replay_step(tiny_moco.build(cfg, seed=3, double=False), step)
+    assert found.losses['loss_region'] == pytest.approx(
+        losses['loss_region'], abs=1e-5)
+    hub.pop_info('iter')
 
 
 def replayed(tmp_path: Path, data: dict, spoil: Any = None) -> Any:
@@ -124,8 +184,8 @@ def test_the_file_is_tensors_only(tmp_path: Path) -> None:
     record(tmp_path / 'step.pth', model, batch())
     step = torch.load(tmp_path / 'step.pth', weights_only=True)
     assert set(step) == {
-        'iteration', 'losses', 'batch', 'random', 'state_dict', 'boxes',
-        'donors', 'shuffle_seed'
+        'iteration', 'rank', 'losses', 'batch', 'random', 'state_dict',
+        'boxes', 'donors', 'shuffle_seed'
     }
     assert list(step['batch']) == ['inputs']
     assert isinstance(step['boxes'], Tensor)
@@ -148,7 +208,7 @@ def test_the_command(repo_root: Path, tmp_path: Path,
                      capsys: pytest.CaptureFixture) -> None:
     data = batch()
     model = tiny_moco.build(tiny_moco.config(), double=False)
-    record(tmp_path / 'good.pth', model, data)
+    record(tmp_path / 'good.pth', model, data, undone=False)
     data['inputs'][0][:] = torch.nan
     record(tmp_path / 'bad.pth', model, data)
     assert command(repo_root, monkeypatch, tmp_path / 'bad.pth') == 2
@@ -161,10 +221,13 @@ def test_the_command(repo_root: Path, tmp_path: Path,
     assert command(repo_root, monkeypatch, tmp_path / 'bad.pth') == 0
     text = capsys.readouterr().out
     assert 'iteration 7: then and now' in text
+    assert 'the update had been made' not in text
     assert 'begins at view 0: 9216 of 9216 values are not finite' in text
     assert 'and ' in text.splitlines()[-1]  # the list is cut
     assert command(repo_root, monkeypatch, tmp_path / 'good.pth') == 1
-    assert 'all values are finite this time' in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert 'all values are finite this time' in text
+    assert 'the update had been made' in text
     torch.save(dict(x=1), tmp_path / 'none.pth')
     assert command(repo_root, monkeypatch, tmp_path / 'none.pth') == 2
     assert 'holds no training step' in capsys.readouterr().err

@@ -66,6 +66,9 @@ def main() -> int:
     print(f'iteration {step["iteration"]}: then and now')
     for name, then in step['losses'].items():
         print(f'  {name:16} {then:12.6g} {found.losses.get(name, 0.):12.6g}')
+    if not step.get('undone', True):
+        print('  the update had been made: this begins with the weights and '
+              'the queue after it')
     for name in step.get('bad_gradients', [])[:5]:
         print(f'  then not finite: the gradient of {name}')
     if not found.first:

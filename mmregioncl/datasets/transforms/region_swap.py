@@ -42,6 +42,8 @@ class RegionSwap(BaseTransform):
         last_regions (SwappedRegions | None): What was swapped last, for
             those who watch a run.
         last_grid (tuple[int, int]): Rows and columns of cells then.
+        rank (int | None): Whose boxes are drawn; None for those of this
+            process. For who repeats a step of another one.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -49,6 +51,7 @@ class RegionSwap(BaseTransform):
 
     last_regions: SwappedRegions | None = None
     last_grid = (0, 0)
+    rank: int | None = None
 
     def __init__(self,
                  stride: int = 32,
@@ -151,8 +154,7 @@ class RegionSwap(BaseTransform):
                 'images or a smaller stride')
         return num, rows, columns
 
-    @staticmethod
-    def _generator() -> torch.Generator:
+    def _generator(self) -> torch.Generator:
         """A random stream that follows torch's seed, and differs by rank.
 
         MMEngine seeds all ranks alike. One number from the common stream,
@@ -161,7 +163,8 @@ class RegionSwap(BaseTransform):
         state only.
         """
         seed = int(torch.randint(2**62, ()))
-        return torch.Generator().manual_seed(seed + get_rank())
+        rank = get_rank() if self.rank is None else self.rank
+        return torch.Generator().manual_seed(seed + rank)
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(stride={self.stride}, '

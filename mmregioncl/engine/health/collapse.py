@@ -28,7 +28,8 @@ class CollapseWatch:
 
     Measured are the projections of the first call of ``model.neck`` in a
     step, which in every algorithm here are those of whole, clean views, so
-    that a run and its plain twin compare.
+    that a run and its plain twin compare. Without any (``region_budget`` with
+    ``clean_share=0``) they are those of canvas and paste.
 
     Args:
         model (nn.Module): What is trained, not wrapped.

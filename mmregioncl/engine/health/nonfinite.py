@@ -75,7 +75,7 @@ class NonfiniteSteps:
         if self._guard is not None and undone:
             self._guard.undo()
         if self._worth_a_record(bad):
-            self._write(batch, losses, gradients)
+            self._write(batch, losses, gradients, undone)
         what = ', '.join(bad)
         if not bad:
             what = (f'gradients of {len(gradients)} parameters, first '
@@ -117,7 +117,7 @@ class NonfiniteSteps:
                 and (bool(bad) or get_rank() == 0))
 
     def _write(self, batch: dict[str, Any], losses: dict[str, float],
-               gradients: list[str]) -> None:
+               gradients: list[str], undone: bool) -> None:
         iteration = self._runner.iter + 1
         folder = Path(self._runner.work_dir) / 'nonfinite'
         path = folder / f'iter_{iteration}_rank{get_rank()}.pth'
@@ -128,7 +128,8 @@ class NonfiniteSteps:
             self._random,
             iteration=iteration,
             losses=losses,
-            bad_gradients=gradients)
+            bad_gradients=gradients,
+            undone=undone)
         self._records.append(path)
         if get_rank() == 0:  # what replay.py builds the model from
             self._runner.cfg.dump(folder / 'config.py')

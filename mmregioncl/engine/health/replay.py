@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Iterator
 
 import torch
+from mmengine.logging import MessageHub
 from mmengine.model import BaseAveragedModel, revert_sync_batchnorm
 from torch import Tensor, nn
 
@@ -64,8 +65,7 @@ def replay_step(model: Any,
     for name, tensor in model.state_dict().items():
         _look(found, f'the state: {name}', tensor)
     _hold_momentum_encoders(model)
-    if 'shuffle_seed' in step:
-        model._shuffle_seed = step['shuffle_seed']
+    _take_the_place_of(model, step)
     torch.set_rng_state(step['random']['cpu'])
     if device.startswith('cuda') and 'cuda' in step['random']:
         torch.cuda.set_rng_state(step['random']['cuda'])
@@ -87,6 +87,17 @@ def replay_step(model: Any,
     for handle in handles:
         handle.remove()
     return found
+
+
+def _take_the_place_of(model: Any, step: dict[str, Any]) -> None:
+    """The process and the step that it was decide what is drawn."""
+    MessageHub.get_current_instance().update_info('iter',
+                                                  step['iteration'] - 1)
+    if hasattr(model, 'region_swap'):
+        model.region_swap.rank = step['rank']
+    if 'shuffle_seed' in step:
+        # of shuffles within the process, which can be repeated here
+        model._shuffle_seed = step['shuffle_seed'] + step['rank']
 
 
 def _hold_momentum_encoders(model: nn.Module) -> None:

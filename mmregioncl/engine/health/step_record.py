@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import get_rank
 from torch import Tensor, nn
 
 from mmregioncl.transfer.safe_load import load_checkpoint_file
 
-_KEYS = ('iteration', 'batch', 'state_dict', 'random', 'losses')
+_KEYS = ('iteration', 'rank', 'batch', 'state_dict', 'random', 'losses')
 
 
 def random_state() -> dict[str, Tensor]:
@@ -28,21 +29,25 @@ def write_step(path: Path, model: nn.Module, batch: dict[str, Any],
 
     Args:
         path (Path): The file. It gets its name when it is complete.
-        model (nn.Module): As it was before the step, not wrapped.
+        model (nn.Module): As it was before the step, but for the momentum
+            encoder, which is as the step used it. Not wrapped.
         batch (dict): What the data loader gave. Its data samples, of which no
             algorithm here makes use, are left out.
         random (dict[str, Tensor]): Of :func:`random_state`, before the step.
-        **facts: What else is known: ``iteration``, ``losses``, ...
+        **facts: What else is known: ``iteration``, ``losses``, ``undone``:
+            False if the model is as it was after the step, ...
     """
     swap = getattr(model, 'region_swap', None)
+    budget = getattr(model, 'region_budget', None)
     regions = getattr(swap, 'last_regions', None)
-    if regions is not None:
+    if regions is not None and budget and budget.due():  # else an old one's
         facts |= dict(boxes=regions.boxes.cpu(), donors=regions.donors.cpu())
     seed = getattr(model, '_shuffle_seed', None)
     if seed is not None:
         facts['shuffle_seed'] = seed
     step = dict(
         facts,
+        rank=get_rank(),
         batch={
             key: _on_cpu(value)
             for key, value in batch.items() if key != 'data_samples'

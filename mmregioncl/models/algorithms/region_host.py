@@ -72,12 +72,18 @@ class RegionHost(nn.Module):
             raise ValueError(f'model.neck.type={name!r} cannot project '
                              f"regions; set type='Region{name}'")
         self.joint_regions = region_bn == 'joint'
-        self.region_swap = TRANSFORMS.build({
-            'type': 'RegionSwap',
-            **region_swap
-        })
         self.region_loss_weight = region_loss_weight
-        self.region_budget = RegionBudget(**(region_budget or {}))
+        try:
+            self.region_swap = TRANSFORMS.build({
+                'type': 'RegionSwap',
+                **region_swap
+            })
+            self.region_budget = RegionBudget(**(region_budget or {}))
+        except TypeError as error:
+            raise ValueError(
+                f'model.region_swap={region_swap} or model.region_budget='
+                f'{region_budget} holds a name that is not known: {error}; '
+                'take it out') from error
         if self.needs_clean_views and self.region_budget.clean_share != 1:
             raise ValueError(
                 'model.region_budget.clean_share='
