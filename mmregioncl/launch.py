@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from .cfg_options import CfgOptions, check_names
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -65,7 +67,6 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser (argparse.ArgumentParser): Gets the arguments.
     """
-    from mmengine.config import DictAction
     parser.add_argument(
         'config',
         help='a config file, or just its name: regioncl_mocov2_r50 is looked '
@@ -77,7 +78,7 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         metavar='KEY=VALUE',
         help='change settings of the config, for instance '
         'train_dataloader.batch_size=64 model.queue_len=4096. Lists as '
@@ -107,8 +108,8 @@ def load_config(args: argparse.Namespace, repo: Path) -> Any:
         mmengine.Config: The config.
 
     Raises:
-        ValueError: If there is no such config, or the launcher does not go
-            with how the process was started.
+        ValueError: If there is no such config or setting, or the launcher
+            does not go with how the process was started.
     """
     path = find_config(args.config, config_roots(repo))
     processes = int(os.environ.get('WORLD_SIZE', 1))
@@ -121,6 +122,7 @@ def load_config(args: argparse.Namespace, repo: Path) -> Any:
     cfg = Config.fromfile(path)
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
+        check_names(args.cfg_options, cfg)
         old_root = cfg.get('data_root')
         cfg.merge_from_dict(args.cfg_options)
         if 'data_root' in args.cfg_options:

@@ -80,8 +80,9 @@ def test_config_options_and_work_dir(repo: Path) -> None:
     assert cfg.launcher == 'none'
     cfg = load_config(
         arguments(name, '--work-dir', 'w', '--cfg-options',
-                  'model.queue_len=16', 'a.b=[1,2]'), repo)
-    assert (cfg.work_dir, cfg.model.queue_len, cfg.a.b) == ('w', 16, [1, 2])
+                  'model.queue_len=16', 'model.b=[1,2]'), repo)
+    assert (cfg.work_dir, cfg.model.queue_len) == ('w', 16)
+    assert cfg.model.b == [1, 2]
     cfg = load_config(arguments(name, '--cfg-options', 'work_dir=v'), repo)
     assert cfg.work_dir == 'v'
 

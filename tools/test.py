@@ -42,6 +42,8 @@ def main() -> None:
                 "type='KNNLoop', bank_dataloader=...)")
     except ValueError as error:
         parser.exit(2, f'{parser.prog}: {error}\n')
+    if args.work_dir is None:  # not among the logs of the run
+        cfg.work_dir = str(Path(cfg.work_dir) / 'test')
     cfg.load_from, cfg.resume = None, False  # not the one of the config
     # with save_best it fails unless it is training
     cfg.setdefault('default_hooks', {})['checkpoint'] = None

@@ -39,12 +39,13 @@ def repeat_command(config: str, run: dict, plain: dict, seed: int) -> str:
         words.append('--auto-scale-lr')
     options = []
     for key, value in sorted(_differences(run, plain, '')):
-        if isinstance(value, (dict, list, tuple)) or value is _ABSENT:
+        if isinstance(value, dict) or value is _ABSENT or (
+                isinstance(value, (list, tuple)) and not _is_plain(value)):
             raise ValueError(
                 f'the run differs from {config} in {key!r} in a way that no '
                 'option of tools/train.py can say; give the run a config of '
                 'its own below configs/')
-        options.append(f'{key}={value}')
+        options.append(f'{key}={_as_text(value)}')
     if options:
         words += ['--cfg-options', *options]
     return shlex.join(words)
@@ -63,13 +64,26 @@ def _differences(run: Any, plain: Any, key: str) -> Iterator[tuple[str, Any]]:
             for name in names
         }
     elif (isinstance(run, (list, tuple)) and isinstance(plain, (list, tuple))
-          and len(run) == len(plain)):
+          and len(run) == len(plain)
+          and not (_is_plain(run) and _is_plain(plain))):
         pairs = {str(i): pair for i, pair in enumerate(zip(run, plain))}
     else:
         yield key, run
         return
     for name, (ours, theirs) in pairs.items():
         yield from _differences(ours, theirs, f'{key}.{name}'.lstrip('.'))
+
+
+def _is_plain(values: list | tuple) -> bool:
+    return not any(isinstance(each, (dict, list, tuple)) for each in values)
+
+
+def _as_text(value: Any) -> str:
+    """As ``--cfg-options`` reads it."""
+    if isinstance(value, (list, tuple)):
+        begin, end = '[]' if isinstance(value, list) else '()'
+        return begin + ','.join(map(str, value)) + end
+    return str(value)
 
 
 def _is_place(key: str) -> bool:

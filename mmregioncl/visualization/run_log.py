@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 
 def read_run(path: str | Path) -> list[dict]:
     """Every record of a run, in the order of its steps, each once.
 
-    Where a run was resumed with another batch, its epochs have another number
-    of iterations from there on; all steps are given in those of its first
-    session.
+    Where a session goes on from an earlier checkpoint, or begins anew in the
+    same folder, it replaces what was logged beyond that place. A later
+    evaluation of some checkpoint, which has no place in the run, is not that
+    before training. Where a run was resumed with another batch, its epochs
+    have another number of iterations from there on; all steps are given in
+    those of its first session.
 
     Args:
         path (str | Path): A work dir, or one file of records.
@@ -42,26 +46,32 @@ def read_run(path: str | Path) -> list[dict]:
             if length and mine:
                 scale = length / mine
             length = length or mine
-        if scale != 1:
             begin = (trained[0]['step'] - 1) * scale
+            epochs = trained[0]['epoch'] - 1
+            anew = any(key == (False, 0) for key, _ in session)
             records = {
                 key: each
                 for key, each in records.items()
-                if not (key[0] and key[1] > begin)
+                if not anew and key[1] <= (begin if key[0] else epochs)
             }
         for (is_train, step), record in session:
             if is_train and scale != 1:
                 step *= scale
                 record = dict(record, step=step)
-            # what was done again after a stop replaces what was lost
-            records[is_train, step] = record
+            if trained or step or (is_train, step) not in records:
+                records[is_train, step] = record
     return list(records.values())
 
 
 def _read_session(file: Path) -> list[tuple[tuple[bool, float], dict]]:
     """The records of a file: whether of training, the step, and all."""
     session = []
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    text = file.read_text()
+    if text and not text.endswith('\n') and not _is_json(
+            text.splitlines()[-1]):
+        warnings.warn(f'{file}: the last line was cut off, and is left out')
+        text = text[:text.rfind('\n') + 1]
+    for number, line in enumerate(text.splitlines(), 1):
         try:
             record = json.loads(line)
             key = 'lr' in record or 'loss' in record, record['step']
@@ -70,6 +80,14 @@ def _read_session(file: Path) -> list[tuple[tuple[bool, float], dict]]:
                              f'{line[:60]!r}') from error
         session.append((key, record))
     return session
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _length_beside(rows: list[dict], known: float | None) -> float | None:

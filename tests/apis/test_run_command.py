@@ -5,12 +5,18 @@ import argparse
 import shlex
 
 import pytest
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
+from mmregioncl.cfg_options import CfgOptions
 from mmregioncl.apis.run_command import repeat_command
 
 PLAIN = dict(
-    model=dict(queue_len=4096, region_loss_weight=0.5, swap=None),
+    model=dict(
+        queue_len=4096,
+        region_loss_weight=0.5,
+        swap=None,
+        cells=(2, 3),
+        stages=[1, 2]),
     train_cfg=dict(max_epochs=4),
     param_scheduler=[dict(end=1), dict(end=4, T_max=3)],
     train_dataloader=dict(
@@ -39,14 +45,15 @@ def test_the_command_gives_the_run_back() -> None:
                     ('param_scheduler.1.end', 20),
                     ('param_scheduler.1.T_max', 19),
                     ('train_dataloader.dataset.max_images', 2500),
-                    ('new.key', True)])
+                    ('new.key', True), ('model.cells', (1, 2)),
+                    ('model.stages', [3])])
     run = Config(PLAIN)
     run.merge_from_dict(options)
     command = repeat_command('configs/a.py', run.to_dict(), PLAIN, 0)
     parser = argparse.ArgumentParser()
     parser.add_argument('words', nargs='*')
     parser.add_argument('--seed', type=int)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions)
     args = parser.parse_args(shlex.split(command))
     repeated = Config(PLAIN)
     repeated.merge_from_dict(args.cfg_options)

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from PIL import Image
+
+from mmregioncl.cfg_options import CfgOptions
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / 'tools/benchmarks'))
@@ -25,13 +27,13 @@ RUNS = {run.name: run for run in evidence_runs.all_runs()}
 
 def settings(tmp_path: Path) -> argparse.Namespace:
     return argparse.Namespace(
-        images=100, epochs=8, amp=None, add=False, work_dir=tmp_path)
+        images=100, epochs=8, amp=None, anew=False, work_dir=tmp_path)
 
 
 def configured(run: Any, tmp_path: Path) -> Config:
     """The config of a run, its options through the command line's parser."""
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions)
     changes = [
         f'{key}={evidence.as_text(value)}'
         for key, value in evidence.options(settings(tmp_path), run).items()
@@ -111,14 +113,13 @@ def test_table(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
     assert [row['name'] for row in written['rows']] == [host, ours]
 
 
-def test_add(tmp_path: Path, monkeypatch: Any) -> None:
-    """Two machines, one table; what the first ran the second does not."""
+def test_a_table_of_two_machines(tmp_path: Path, monkeypatch: Any) -> None:
+    """What the first ran the second keeps and does not run."""
     host, ours = 'mocov2_r18w16_cifar10', 'regioncl_mocov2_r18w16_cifar10'
     monkeypatch.setattr(evidence, 'OUT', tmp_path / 'out')
     file = tmp_path / 'out/evidence.json'
     first = settings(tmp_path / 'first')
     second = settings(tmp_path / 'second')
-    second.add = True
     finish(first, host, 1, 40.)
     evidence.write(first)
     finish(second, host, 0, 42.)
@@ -138,16 +139,39 @@ def test_add(tmp_path: Path, monkeypatch: Any) -> None:
                         lambda *args, **_: started.append(args))
     evidence.train(second, RUNS[host], 1)
     assert not started
-    second.add = False
+    second.anew = True
     with pytest.raises(FileNotFoundError):  # trained nothing
         evidence.train(second, RUNS[host], 1)
     assert len(started) == 1
-    second.add, second.epochs = True, 9
+    second.anew, second.epochs = False, 9
     with pytest.raises(SystemExit, match='budget 100x8, these are of 100x9'):
         evidence.write(second)
-    second.add = False  # replaces the table
+    second.anew = True
+    with pytest.raises(SystemExit, match='no run has finished'):
+        evidence.write(second)  # the table stays
+    assert json.loads(file.read_text())['rows'] == list(rows.values())
+    second.epochs = 8
     evidence.write(second)
-    assert not json.loads(file.read_text())['rows']
+    rows = {row['name']: row for row in json.loads(file.read_text())['rows']}
+    assert list(rows[host]['seeds']) == ['0']
+
+
+def test_another_recipe(tmp_path: Path, monkeypatch: Any) -> None:
+    """A run is neither continued nor tabulated with other settings."""
+    args, name = settings(tmp_path), 'mocov2_r18w16_cifar10'
+    monkeypatch.setattr(evidence, 'OUT', tmp_path / 'out')
+    monkeypatch.setattr(evidence.subprocess, 'run', lambda *_, **__: None)
+    with pytest.raises(FileNotFoundError):  # trained nothing
+        evidence.train(args, RUNS[name], 0)
+    finish(args, name, 0, 40.)
+    evidence.train(args, RUNS[name], 0)
+    evidence.write(args)
+    args.anew = True
+    monkeypatch.setattr(evidence, 'WARM_UP', 3)
+    for act in (lambda: evidence.train(args, RUNS[name], 0),
+                lambda: evidence.write(args)):
+        with pytest.raises(SystemExit, match='begun with other settings'):
+            act()
 
 
 def row(name: str, **gains: float) -> dict[str, Any]:

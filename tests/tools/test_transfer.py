@@ -82,6 +82,20 @@ def test_mean_and_deviation_of_every_initialisation(transfer: Any,
         assert '| det | box AP | ours | 2 | 45.00 | 7.07 |' in text
 
 
+def test_what_others_measured_stays(transfer: Any, capsys: Any) -> None:
+    """Another initialisation is added; fewer runs of one replace none."""
+    transfer.run(*BOTH)
+    before = json.loads(Path('out/transfer.json').read_text())
+    transfer.run('--init', 'more', 'a.pth')
+    transfer.run(*BOTH, '--seeds', '0')
+    assert 'det, box AP, ours: the table keeps its 2 runs; these are 1' in (
+        capsys.readouterr().out)
+    rows = json.loads(Path('out/transfer.json').read_text())
+    assert rows[:2] == before
+    assert [row['init'] for row in rows] == ['random', 'ours', 'more']
+    assert '| det | box AP | more | 2 |' in Path('out/transfer.md').read_text()
+
+
 def test_goes_on_where_it_stopped(transfer: Any, capsys: Any) -> None:
     transfer.run(*BOTH, '--max-runs', '1')
     transfer.run(*BOTH, '--max-runs', '2')

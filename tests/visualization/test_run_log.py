@@ -44,12 +44,70 @@ def test_no_run(tmp_path: Path) -> None:
         read_run(tmp_path / 'gone')
 
 
-@pytest.mark.parametrize('text', ['{"step": 1}\n{"st', '[1]', '{"loss": 1}'])
+@pytest.mark.parametrize('text', ['{"step": 1}\n{"st\n', '[1]', '{"loss": 1}'])
 def test_a_damaged_file(tmp_path: Path, text: str) -> None:
     file = tmp_path / 'scalars.json'
     file.write_text(text)
     with pytest.raises(ValueError, match=r'line \d is no record of a run'):
         read_run(file)
+
+
+def test_a_last_line_that_was_cut_off(tmp_path: Path) -> None:
+    """The machine went down, or its disk was full."""
+    file = tmp_path / 'scalars.json'
+    file.write_text('{"step": 1}\n{"step": 2, "lo')
+    with pytest.warns(UserWarning, match='last line was cut off'):
+        assert read_run(file) == [dict(step=1)]
+
+
+def session(folder: Path, first: int, last: int, start: bool = False) -> None:
+    """Epochs of four iterations; the loss says which session it was."""
+    records = [{'knn/top1': 10., 'step': 0}] if start else []
+    for step in range(first, last + 1):
+        records.append(
+            dict(
+                loss=folder.name, lr=1, epoch=(step - 1) // 4 + 1, step=step))
+        if step % 4 == 0:
+            records.append({'knn/top1': 10. + step, 'step': step // 4})
+    write(folder / 'vis_data', *records)
+
+
+def told(run: Path) -> tuple[list, list]:
+    records = read_run(run)
+    losses = [(r['step'], r['loss']) for r in records if 'loss' in r]
+    return losses, knn_curve(records)
+
+
+def test_begun_anew_in_the_same_folder(tmp_path: Path) -> None:
+    """Shorter than what was there before, of which nothing is left."""
+    session(tmp_path / 'a', 1, 12, start=True)
+    session(tmp_path / 'b', 1, 6, start=True)
+    assert told(tmp_path) == ([(i, 'b') for i in range(1, 7)], [(0, 10.),
+                                                                (1, 14.)])
+
+
+def test_resumed_from_an_earlier_checkpoint(tmp_path: Path) -> None:
+    """Of the longer session only what lies before."""
+    session(tmp_path / 'a', 1, 12, start=True)
+    session(tmp_path / 'b', 5, 6)
+    losses, knn = told(tmp_path)
+    assert losses == [(1, 'a'), (2, 'a'), (3, 'a'), (4, 'a'), (5, 'b'),
+                      (6, 'b')]
+    assert knn == [(0, 10.), (1, 14.)]
+
+
+def test_a_checkpoint_that_was_evaluated_later(tmp_path: Path) -> None:
+    """tools/test.py logs it as step 0, which is that of random weights."""
+    session(tmp_path / 'a', 1, 4, start=True)
+    write(tmp_path / 'b/vis_data', {'knn/top1': 99., 'step': 0})
+    assert told(tmp_path)[1] == [(0, 10.), (1, 14.)]
+
+
+def test_stopped_before_anything_was_logged(tmp_path: Path) -> None:
+    """And resumed: its evaluation is that of the run."""
+    write(tmp_path / 'a/vis_data', {'knn/top1': 10., 'step': 0})
+    session(tmp_path / 'b', 3, 4)
+    assert told(tmp_path) == ([(3, 'b'), (4, 'b')], [(0, 10.), (1, 14.)])
 
 
 def test_knn_is_told_from_losses() -> None:

@@ -3,19 +3,19 @@
 
     OMP_NUM_THREADS=1 python tools/benchmarks/evidence.py --seeds 0 1 2
     python tools/benchmarks/evidence.py --groups price --seeds 0 --minutes 120
-    python tools/benchmarks/evidence.py --add --seeds 0 1 2
     python tools/benchmarks/evidence.py --table
 
 Which runs there are says evidence_runs.py. A run that is finished is not
 repeated and one that was stopped goes on, so that the command can be given
 again and again. The table stands in docs/results/evidence.md, its figures in
-evidence.json and their picture in evidence.png beside it. They hold the runs
-of the work directory; with --add also those that evidence.json has already,
-which are then not run: so the table grows on more than one machine.
+evidence.json and their picture in evidence.png beside it. What evidence.json
+has is not run and stays, so that the table grows on more than one machine;
+--anew begins another one, of the work directory alone.
 """
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import statistics
 import subprocess
@@ -28,8 +28,14 @@ from typing import Any
 from evidence_picture import draw
 from evidence_runs import Run, all_runs
 from machine import describe
+from mmengine.config import Config
 
 REPO = Path(__file__).resolve().parents[2]
+if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
+    sys.path.insert(0, str(REPO))
+
+from mmregioncl.visualization import knn_curve, read_run  # noqa: E402
+
 OUT = REPO / 'docs/results'
 WARM_UP = 2  # epochs; without it RegionCL-M may end in a constant output
 GROUPS = dict(
@@ -56,12 +62,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--work-dir', type=Path, default=REPO / 'work_dirs/evidence')
     parser.add_argument(
-        '--add',
+        '--anew',
         action='store_true',
-        help='keep the runs of evidence.json, run only others')
+        help='forget the runs that evidence.json has')
     parser.add_argument(
         '--table', action='store_true', help='tabulate, run nothing')
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.work_dir = args.work_dir.resolve()  # runs start in the repository
+    return args
 
 
 def budget(args: argparse.Namespace) -> str:
@@ -95,15 +103,15 @@ def as_text(value: Any) -> str:
 
 
 def recorded(args: argparse.Namespace) -> dict[str, dict[int, Any]]:
-    """What ``--add`` keeps: by run and seed the figures of evidence.json."""
+    """By run and seed the figures that evidence.json has."""
     file = OUT / 'evidence.json'
-    if not args.add or not file.exists():
+    if args.anew or not file.exists():
         return {}
     found = json.loads(file.read_text())
     if found['budget'] != budget(args):
-        sys.exit(f'--add: {file} has runs of the budget {found["budget"]}, '
-                 f'these are of {budget(args)}; give --images, --epochs and '
-                 '--amp as there, or leave --add out to replace its table')
+        sys.exit(f'{file} has runs of the budget {found["budget"]}, these are '
+                 f'of {budget(args)}; give --images, --epochs and --amp as '
+                 'there, or --anew to replace its table')
     return {
         row['name']: {
             int(s): each
@@ -113,13 +121,30 @@ def recorded(args: argparse.Namespace) -> dict[str, dict[int, Any]]:
     }
 
 
+def check_recipe(args: argparse.Namespace, run: Run, seed: int) -> None:
+    """Neither go on with nor tabulate what another recipe began."""
+    cfg = Config.fromfile(REPO / f'configs/small/{run.config}.py')
+    cfg.merge_from_dict(options(args, run))
+    recipe = hashlib.sha256(cfg.pretty_text.encode()).hexdigest() + '\n'
+    note = folder(args, run, seed) / 'recipe.sha256'
+    if not note.parent.exists():
+        note.parent.mkdir(parents=True)
+        note.write_text(recipe)
+    elif note.exists() and note.read_text() != recipe:
+        sys.exit(f'{note.parent} was begun with other settings than '
+                 f'configs/small/{run.config}.py and evidence_runs.py have '
+                 'now; remove it, or name another --work-dir')
+
+
 def train(args: argparse.Namespace, run: Run, seed: int) -> None:
     """Train from where it stopped, then evaluate frozen features."""
     work_dir = folder(args, run, seed)
-    if (work_dir / 'probe.json').exists() or seed in recorded(args).get(
-            run.name, {}):
+    if seed in recorded(args).get(run.name, {}):
         return
     config = f'configs/small/{run.config}.py'
+    check_recipe(args, run, seed)
+    if (work_dir / 'probe.json').exists():
+        return
     changes = [f'{k}={as_text(v)}' for k, v in options(args, run).items()]
     command = [
         sys.executable, 'tools/train.py', config, '--resume', '--work-dir',
@@ -145,17 +170,12 @@ def figures(work_dir: Path) -> dict[str, float] | None:
     if not probe.exists():
         return None
     found = json.loads(probe.read_text())
-    records = [
-        json.loads(line)
-        for log in sorted(work_dir.glob('*/vis_data/scalars.json'))
-        for line in log.read_text().splitlines()
-    ]
+    records = read_run(work_dir)
     steps = [r['time'] for r in records if 'loss' in r]
-    random = [r['knn/top1'] for r in records if 'knn/top1' in r][0]
     return dict(
         knn=found['knn_top1'],
         linear=found['linear_top1'],
-        knn_random=random,
+        knn_random=knn_curve(records)[0][1],
         step_seconds=statistics.median(steps))
 
 
@@ -168,7 +188,9 @@ def collect(args: argparse.Namespace) -> list[dict[str, Any]]:
                 f'{run.name}-seed*')):  # yapf: disable
             found = figures(work_dir)
             if found is not None:
-                seeds[int(work_dir.name.rsplit('seed', 1)[1])] = found
+                seed = int(work_dir.name.rsplit('seed', 1)[1])
+                check_recipe(args, run, seed)
+                seeds[seed] = found
         if seeds:
             rows.append(
                 dict(
@@ -240,6 +262,9 @@ def tabulate(rows: list[dict[str, Any]]) -> str:
 
 def write(args: argparse.Namespace) -> None:
     rows = collect(args)
+    if not rows:
+        sys.exit(f'no run has finished in {args.work_dir / budget(args)}: '
+                 'nothing to tabulate')
     summarise(rows)
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / 'evidence.json').write_text(
@@ -266,6 +291,7 @@ def main() -> None:
         sys.exit('--only: there is no run '
                  f'{sorted(set(args.only) - {run.name for run in wanted})}; '
                  f'there are {[run.name for run in all_runs()]}')
+    recorded(args)  # another budget is told before anything runs
     for seed in [] if args.table else args.seeds:
         for run in wanted:
             minutes = (time.monotonic() - start) / 60

@@ -11,7 +11,8 @@ initialisations go through the same recipe: that of the config.
 
 A run that is done is not done again: call it until it says that all are, with
 --max-runs to do so many at a time. docs/results/transfer.json gets mean and
-standard deviation, and every run; transfer.md beside it the table.
+standard deviation, and every run; transfer.md beside it the table. What they
+have of other configs and initialisations stays.
 """
 from __future__ import annotations
 
@@ -53,7 +54,10 @@ def plan(args: argparse.Namespace) -> list[Run]:
     Raises:
         ValueError: If an initialisation or a config is not there.
     """
-    configs = [find_config(each, config_roots(REPO)) for each in args.configs]
+    configs = [
+        str(Path(find_config(each, config_roots(REPO))).resolve())
+        for each in args.configs
+    ]
     inits: dict[str, list[str]] = {}
     for name, *checkpoints in args.init:
         if name in inits:
@@ -65,7 +69,8 @@ def plan(args: argparse.Namespace) -> list[Run]:
         for each in checkpoints:
             if not Path(each).is_file():
                 raise ValueError(f'--init {name}: there is no file {each!r}')
-        inits[name] = checkpoints or ['random']
+        inits[name] = [str(Path(each).resolve())
+                       for each in checkpoints] or ['random']
     return [
         Run(config, name, checkpoints[seed % len(checkpoints)], seed,
             tuple(args.cfg_options)) for seed in args.seeds
@@ -104,10 +109,28 @@ def summarise(results: Iterable[dict]) -> list[dict]:
     return rows
 
 
+def keep_others(rows: list[dict], file: Path) -> list[dict]:
+    """Add what the table has of others, and of these with more runs."""
+    before = json.loads(file.read_text()) if file.is_file() else []
+    table = {(row['config'], row['metric'], row['init']): row
+             for row in before}  # yapf: disable
+    for row in rows:
+        key = row['config'], row['metric'], row['init']
+        old = table.get(key)
+        if old is None or old['runs'] <= row['runs']:
+            table[key] = row
+        else:
+            print(f'{", ".join(key)}: the table keeps its {old["runs"]} runs; '
+                  f'these are {row["runs"]}')
+    return sorted(
+        table.values(), key=lambda row: (row['config'], row['metric']))
+
+
 def write(rows: list[dict], out: Path) -> str:
     """Write figures and table; returns the table."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / 'transfer.json').write_text(json.dumps(rows, indent=2) + '\n')
+    file = out / 'transfer.json'
+    file.write_text(json.dumps(keep_others(rows, file), indent=2) + '\n')
     tool = runpy.run_path(str(REPO / 'tools/misc/fill_numbers.py'))
     tool['fill'].__globals__['RESULTS'] = out
     page = out / 'transfer.md'
@@ -146,7 +169,10 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         default=[],
         metavar='KEY=VALUE',
         help='passed on to every run')
-    return parser, parser.parse_args()
+    args = parser.parse_args()
+    # runs start in the repository
+    args.work_dir, args.out = args.work_dir.resolve(), args.out.resolve()
+    return parser, args
 
 
 def main() -> None:
