@@ -14,7 +14,12 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-ITEMS = ('configs', 'tools', 'model-index.yml')
+ITEMS = (
+    'configs',
+    'tools',
+    'model-index.yml',
+    'docs/results/paper.json',  # tools/benchmarks/run_all.py compares with it
+)
 
 
 def fill_mim(package: Path, link: bool) -> None:
@@ -26,6 +31,7 @@ def fill_mim(package: Path, link: bool) -> None:
         source = ROOT / name
         if not source.exists():
             continue
+        (mim / name).parent.mkdir(parents=True, exist_ok=True)
         if link:
             (mim / name).symlink_to(source, source.is_dir())
         elif source.is_dir():

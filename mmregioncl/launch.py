@@ -97,6 +97,25 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
         help='set by torch.distributed.launch, old and new; not for you')
 
 
+def need_settings(cfg: Any, *names: str) -> None:
+    """Refuse a config of another kind.
+
+    Args:
+        cfg (mmengine.Config): The config, as :func:`load_config` gives it.
+        *names (str): What a tool needs of it.
+
+    Raises:
+        ValueError: If it is none of pretraining, or one is missing.
+    """
+    kind = cfg.get('default_scope') or 'mmselfsup'
+    missing = [name for name in names if cfg.get(name) is None]
+    if kind != 'mmselfsup' or missing:
+        what = (f'sets no {" and no ".join(missing)}'
+                if missing else f'is a config of {kind}')
+        raise ValueError(f'{cfg.filename} {what}; name one of pretraining, '
+                         'such as regioncl_mocov2_r18_folder')
+
+
 def load_config(args: argparse.Namespace, repo: Path) -> Any:
     """The config with the options that are common to all tools.
 
@@ -119,12 +138,19 @@ def load_config(args: argparse.Namespace, repo: Path) -> Any:
             'the work alone; add --launcher pytorch, or use dist_train.sh')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     from mmengine.config import Config
-    cfg = Config.fromfile(path)
+    try:
+        cfg = Config.fromfile(path)
+    except OSError as error:  # what it raises for other kinds of files
+        raise ValueError(f'{path} is no config: {error}') from error
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         check_names(args.cfg_options, cfg)
         old_root = cfg.get('data_root')
-        cfg.merge_from_dict(args.cfg_options)
+        try:
+            cfg.merge_from_dict(args.cfg_options)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError('--cfg-options do not go with '
+                             f'{path}: {error}') from error
         if 'data_root' in args.cfg_options:
             # the one setting of the folder configs, which have copied it
             # into the data sets by the time that options are merged

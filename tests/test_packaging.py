@@ -31,7 +31,10 @@ def test_wheel_holds_the_package_and_what_mim_looks_for(
         checkout: Path, tmp_path: Path) -> None:
     (checkout / 'model-index.yml').touch()  # ours may not be there yet
     names = _names(build(checkout, 'build_wheel', tmp_path / 'out'))
-    expected = {'mmregioncl/.mim/model-index.yml', 'mmregioncl/py.typed'}
+    expected = {
+        'mmregioncl/.mim/model-index.yml', 'mmregioncl/py.typed',
+        'mmregioncl/.mim/docs/results/paper.json'
+    }
     for folder, prefix in (('mmregioncl', ''), ('configs', 'mmregioncl/.mim/'),
                            ('tools', 'mmregioncl/.mim/')):
         expected |= {
@@ -76,6 +79,7 @@ def test_editable_install_links_what_mim_looks_for(checkout: Path,
     # and again, over the links of the first time
     build(checkout, 'build_editable', tmp_path / 'out')
     assert (mim / 'tools/train.py').is_file()
+    assert (mim / 'docs/results/paper.json').is_file()
     assert (checkout / 'tools/train.py').is_file()
 
 

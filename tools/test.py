@@ -56,7 +56,10 @@ def main() -> None:
     runner = Runner.from_cfg(cfg)
     model = runner.model
     model = model.module if is_model_wrapper(model) else model
-    runner.logger.info(load_backbone(model.backbone, args.checkpoint))
+    try:
+        runner.logger.info(load_backbone(model.backbone, args.checkpoint))
+    except ValueError as error:
+        parser.exit(2, f'{parser.prog}: {error}\n')
     runner.val()
 
 

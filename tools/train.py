@@ -19,7 +19,8 @@ if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
     sys.path.insert(0, str(REPO))
 
 from mmregioncl import train_options  # noqa: E402
-from mmregioncl.launch import add_launch_arguments, load_config  # noqa: E402
+from mmregioncl.launch import (add_launch_arguments,  # noqa: E402
+                               load_config, need_settings)
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -34,6 +35,7 @@ def main() -> None:
     parser, args = parse_args()
     try:
         cfg = load_config(args, REPO)
+        need_settings(cfg, 'model', 'train_dataloader', 'train_cfg')
         train_options.apply_train_arguments(cfg, args)
     except ValueError as error:
         parser.exit(2, f'{parser.prog}: {error}\n')

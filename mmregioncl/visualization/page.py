@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import tempfile
 from pathlib import Path
 from typing import Sequence
 
@@ -16,12 +17,34 @@ _STYLE = ('body{font:16px/1.5 sans-serif;max-width:75rem;margin:2rem auto;'
           'pre{background:#f3f3f3;padding:.7rem;overflow:auto}')
 
 
+def open_folder(folder: Path) -> Path:
+    """Make a folder and see that files can be written there.
+
+    Args:
+        folder (Path): Made if there is none.
+
+    Returns:
+        Path: The folder.
+
+    Raises:
+        ValueError: If that cannot be.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f'nothing can be written to {str(folder)!r}: '
+                         f'{error}; name another folder by --out') from error
+    return folder
+
+
 def write_page(folder: Path, title: str, command: str,
                figures: Sequence[tuple[str, str, Figure]]) -> list[Path]:
     """Write each figure as PNG, and all of them into ``index.html``.
 
     Args:
-        folder (Path): Made if there is none.
+        folder (Path): Of :func:`open_folder`.
         title (str): Of the page.
         command (str): What repeats it.
         figures (Sequence[tuple[str, str, Figure]]): File name without ending,
@@ -30,7 +53,6 @@ def write_page(folder: Path, title: str, command: str,
     Returns:
         list[Path]: The files, the page last.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     written, parts = [], []
     for name, caption, figure in figures:
         buffer = io.BytesIO()
@@ -49,5 +71,6 @@ def write_page(folder: Path, title: str, command: str,
         f'<title>{html.escape(title)}</title><style>{_STYLE}</style>'
         f'<h1>{html.escape(title)}</h1>{"".join(parts)}'
         f'<h2>Made with</h2><pre>{html.escape(command)}</pre></html>\n',
-        encoding='utf-8')
+        encoding='utf-8',
+        errors='backslashreplace')  # names of files may be in no encoding
     return written

@@ -12,6 +12,7 @@ from mmselfsup.registry import DATASETS, MODELS, TRANSFORMS
 from torch import Tensor
 
 from mmregioncl.core import SwappedRegions
+from mmregioncl.models.algorithms.region_budget import RegionBudget
 from .pixels import to_pixels
 
 
@@ -43,6 +44,8 @@ class TrainingViews:
 
     def __init__(self, cfg: Config) -> None:
         self.region_swap = cfg.model.get('region_swap')
+        self.region_budget = RegionBudget(
+            **(cfg.model.get('region_budget') or {}))
         self.dataset = DATASETS.build(cfg.train_dataloader.dataset)
         if len(self.dataset) < 2:
             raise ValueError('train_dataloader.dataset holds '
@@ -76,9 +79,10 @@ class TrainingViews:
             view (Tensor): RGB, (N, 3, H, W), uint8.
 
         Returns:
-            Composites: What came of it.
+            Composites: What came of it, at the size of the region budget.
         """
         swap = TRANSFORMS.build({'type': 'RegionSwap', **self.region_swap})
+        view = self.region_budget.shrunk(view.float()).round().byte()
         num, _, height, width = view.shape
         # a fourth channel, the image's number, tells whose each pixel is
         numbers = torch.arange(num).view(num, 1, 1, 1)

@@ -89,6 +89,18 @@ def test_browse_views(tool: Any, cfg: str, tmp_path: Path,
     assert (out / 'views_1.png').read_bytes() != first
 
 
+def test_browse_views_of_smaller_composites(tool: Any, cfg: str,
+                                            tmp_path: Path) -> None:
+    """As the budget of the run makes them, and the page says so."""
+    tool('browse_views', cfg, '--number', 4, '--cfg-options',
+         'model.region_budget.size=12', 'model.region_budget.share=0.5',
+         'model.region_swap.stride=4', 'model.region_swap.cells=(1,1)')
+    text = check_pictures(tmp_path / 'work_dirs/tiny/browse_views', 'views_1')
+    assert 'a grid of 3 x 3 cells of 4 pixels' in text
+    assert 'Here 11 % of the pixels are pasted' in text
+    assert 'region_budget=' in text and 'a share of the images' in text
+
+
 def test_browse_views_of_a_host(tool: Any, cfg: str, tmp_path: Path) -> None:
     host = Config.fromfile(cfg)
     host.model.pop('region_swap')
@@ -132,6 +144,35 @@ def test_embed(tool: Any, cfg: str, checkpoint: str, tmp_path: Path) -> None:
                           'neighbours_1', 'neighbours_2')
     assert '15 images of' in text and 'laid out by tsne' in text
     assert 'Green: of the same class' in text
+
+
+def test_embed_sees_both_weights_before_it_works(
+        tool: Any, cfg: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+        capsys: Any) -> None:
+    from mmregioncl.evaluation import features
+    monkeypatch.setattr(features, 'extract_features',
+                        lambda *_: pytest.fail('worked first'))
+    torch.save(dict(state_dict={}), tmp_path / 'other.pth')
+    with pytest.raises(SystemExit):
+        tool('embed', cfg, tmp_path / 'other.pth')
+    assert 'other.pth' in capsys.readouterr().err
+
+
+def test_region_maps_of_16_bits(tool: Any, cfg: str, root: Path,
+                                checkpoint: str, tmp_path: Path) -> None:
+    """Shown as training reads them, not white."""
+    image = cv2.imread(str(next(root.rglob('*.png'))), cv2.IMREAD_GRAYSCALE)
+    for name, pixels in (('8', image), ('16', image.astype(np.uint16) * 256)):
+        cv2.imwrite(str(tmp_path / f'{name}.png'), pixels)
+        (tmp_path / name).mkdir()
+        (tmp_path / f'{name}.png').rename(tmp_path / name / 'x.png')
+        tool('region_maps', cfg, checkpoint, '--image', tmp_path / name /
+             'x.png', '--out', tmp_path / name)
+    drawn = [
+        cv2.imread(str(tmp_path / name / 'region_maps.png'))
+        for name in ('8', '16')
+    ]
+    assert (drawn[0] == drawn[1]).all()
 
 
 def test_embed_a_folder_without_classes(tool: Any, cfg: str, root: Path,
@@ -242,6 +283,16 @@ def test_plot_log_of_a_first_epoch(tool: Any, tmp_path: Path,
     ('embed', ['{cfg}', '{ckpt}', '--cfg-options', 'val_dataloader=None'
                ], 'name a folder of images: --data-root'),
     ('embed', ['{cfg}', '{ckpt}', '--number', '2'], '--number must be 4'),
+    ('embed', ['{cfg}', '{ckpt}', '--size', '0'], '--size must be a number'),
+    ('embed', ['{cfg}', '{ckpt}', '--data-root', '{few}'], 'holds 1 images'),
+    ('embed', ['{cfg}', '{ckpt}', '--out', '{image}'], 'by --out'),
+    ('browse_views', ['resnet18_knn_folder'], 'sets no train_dataloader'),
+    ('browse_views', ['{image}'], 'is no config'),
+    ('region_maps', ['{det}', '{ckpt}', '--image', '{image}'
+                     ], 'is a config of mmdet'),
+    ('region_maps', ['{cfg}', '{ckpt}', '--image', '{cfg}'
+                     ], 'is no image that can be read'),
+    ('plot_log', ['{empty}'], 'empty: nothing is logged yet'),
     ('plot_log', ['gone'], 'gone holds no run'),
     ('plot_log', ['{run}', '--keys', 'los'], 'no run has logged los; there'),
     ('plot_log', ['{run}', '--reference', 'x'], "no reference curve 'x'"),
@@ -252,7 +303,16 @@ def test_bad_input(tool: Any, cfg: str, root: Path, checkpoint: str,
                    monkeypatch: pytest.MonkeyPatch) -> None:
     """One line that says what to do, and no traceback."""
     monkeypatch.setitem(sys.modules, 'umap', None)
+    (tmp_path / 'empty/1/vis_data').mkdir(parents=True)
+    (tmp_path / 'empty/1/vis_data/scalars.json').touch()
+    (tmp_path / 'few').mkdir()
+    cv2.imwrite(str(tmp_path / 'few/a.png'), np.zeros((8, 8, 3), np.uint8))
+    detector = dict(default_scope='mmdet', model=dict(type='FasterRCNN'))
+    Config(detector).dump(tmp_path / 'det.py')
     values = dict(
+        det=tmp_path / 'det.py',
+        empty=tmp_path / 'empty',
+        few=tmp_path / 'few',
         cfg=cfg,
         ckpt=checkpoint,
         image=next(root.rglob('*.png')),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,28 @@ def test_another_recipe(tmp_path: Path, monkeypatch: Any) -> None:
                 lambda: evidence.write(args)):
         with pytest.raises(SystemExit, match='begun with other settings'):
             act()
+
+
+def test_a_run_that_fails(tmp_path: Path, monkeypatch: Any) -> None:
+    """No other is started; what has finished is tabulated all the same."""
+    started: list = []
+
+    def fail(*words: Any, **_: Any) -> None:
+        started.append(words)
+        raise subprocess.CalledProcessError(75, 'train.py')
+
+    monkeypatch.setattr(evidence, 'OUT', tmp_path / 'out')
+    monkeypatch.setattr(evidence.subprocess, 'run', fail)
+    monkeypatch.setattr(sys, 'argv', [
+        'evidence.py', '--work-dir',
+        str(tmp_path), '--images', '100', '--epochs', '8', '--only',
+        'mocov2_r18w16_cifar10', '--seeds', '0', '1', '2'
+    ])
+    finish(settings(tmp_path), 'mocov2_r18w16_cifar10', 0, 40.)
+    with pytest.raises(SystemExit, match='seed1: .*exit status 75'):
+        evidence.main()
+    assert len(started) == 1
+    assert (tmp_path / 'out/evidence.json').exists()
 
 
 def row(name: str, **gains: float) -> dict[str, Any]:

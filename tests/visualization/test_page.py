@@ -6,9 +6,10 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from matplotlib.figure import Figure
 
-from mmregioncl.visualization import write_page
+from mmregioncl.visualization import open_folder, write_page
 
 
 class Page(HTMLParser):
@@ -36,7 +37,8 @@ def test_one_file_holds_everything(tmp_path: Path) -> None:
         figure.subplots().plot([0, number])
         figures.append((f'part_{number}', f'loss < {number} & "so"', figure))
     out = tmp_path / 'new' / 'folder'
-    files = write_page(out, 'Title <1>', 'python x --a <b>', figures)
+    files = write_page(
+        open_folder(out), 'Title <1>', 'python x --a <b>', figures)
     assert files == [
         out / 'part_0.png', out / 'part_1.png', out / 'index.html'
     ]
@@ -50,3 +52,21 @@ def test_one_file_holds_everything(tmp_path: Path) -> None:
     assert not re.search(r'https?://|url\(', html)
     for text in ('Title <1>', 'python x --a <b>', 'loss < 0 & "so"'):
         assert text in page.text
+
+
+def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+    """Told before anything is drawn."""
+    file = tmp_path / 'file'
+    file.write_text('mine')
+    for folder in (file, file / 'below'):
+        with pytest.raises(ValueError, match='nothing can be written.*--out'):
+            open_folder(folder)
+    assert file.read_text() == 'mine'
+    assert open_folder(tmp_path / 'a/b') == tmp_path / 'a/b'
+    assert not list((tmp_path / 'a/b').iterdir())
+
+
+def test_names_in_no_encoding(tmp_path: Path) -> None:
+    """As Python gives the names of files that are not UTF-8."""
+    page, = write_page(tmp_path, 'Features', 'python x a\udce9.jpg', [])
+    assert 'a\\udce9.jpg' in page.read_text()

@@ -19,7 +19,8 @@ REPO = Path(__file__).resolve().parents[2]
 if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
     sys.path.insert(0, str(REPO))
 
-from mmregioncl.launch import add_launch_arguments, load_config  # noqa: E402
+from mmregioncl.launch import (add_launch_arguments,  # noqa: E402
+                               load_config, need_settings)
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -74,14 +75,15 @@ def browse(cfg: Any, number: int, pictures: int,
                 made_of.images,
                 made_of.regions,
                 pasted=made_of.pasted)
-            caption = describe(made_of, source.region_swap)
+            caption = describe(made_of, source.region_swap,
+                               cfg.model.get('region_budget'))
             figure.suptitle('paste (orange) comes from the dashed part of '
                             'another image, the rest (blue) is canvas')
         made.append((f'views_{picture + 1}', caption, figure))
     return made
 
 
-def describe(made_of: Any, region_swap: dict) -> str:
+def describe(made_of: Any, region_swap: dict, budget: dict | None) -> str:
     """What one picture shows, in words."""
     regions = made_of.regions
     height, width = made_of.images.shape[-2:]
@@ -98,7 +100,11 @@ def describe(made_of: Any, region_swap: dict) -> str:
     if not made_of.pasted.equal(regions.boxes * regions.stride):
         text += ('Dotted: where this sampler pasted instead of where it '
                  'pools, as the code of the authors does. ')
-    return text + f'Settings: region_swap={dict(region_swap)}'
+    text += f'Settings: region_swap={dict(region_swap)}'
+    if budget:
+        text += (f', region_budget={dict(budget)}: in training a share of the '
+                 'images, or of the steps, may go without composites')
+    return text
 
 
 def main() -> None:
@@ -108,15 +114,16 @@ def main() -> None:
                      f'got {args.number} and {args.pictures}')
     try:
         cfg = load_config(args, REPO)
+        need_settings(cfg, 'model', 'train_dataloader')
         from mmengine.registry import init_default_scope
 
         import mmregioncl.register  # noqa: F401
-        from mmregioncl.visualization import write_page
+        from mmregioncl.visualization import open_folder, write_page
         init_default_scope('mmselfsup')
+        out = open_folder(args.out or Path(cfg.work_dir) / 'browse_views')
         figures = browse(cfg, args.number, args.pictures, args.seed)
     except (OSError, ValueError) as error:
         parser.exit(2, f'{parser.prog}: {error}\n')
-    out = args.out or Path(cfg.work_dir) / 'browse_views'
     for path in write_page(out, f'What {Path(cfg.filename).stem} is fed',
                            shlex.join(['python', *sys.argv]), figures):
         print(path)

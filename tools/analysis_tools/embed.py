@@ -22,7 +22,8 @@ REPO = Path(__file__).resolve().parents[2]
 if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
     sys.path.insert(0, str(REPO))
 
-from mmregioncl.launch import add_launch_arguments, load_config  # noqa: E402
+from mmregioncl.launch import (add_launch_arguments,  # noqa: E402
+                               load_config, need_settings)
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -162,10 +163,15 @@ def embed(args: argparse.Namespace, cfg: Any) -> list[tuple[str, str, Any]]:
     loader = Runner.build_dataloader(
         plain_dataloader(cfg, args.data_root, args.size, args.number))
     before = 'random weights' if args.before is None else 'before'
+    if len(loader.dataset) < 4:
+        raise ValueError(f'{loader.dataset.data_root} holds '
+                         f'{len(loader.dataset)} images; four are needed to '
+                         'show which are neighbours')
+    models = [(name, build_algorithm(cfg, weights, args.seed))
+              for name, weights in ((before, args.before), ('pretrained',
+                                                            args.checkpoint))]
     layouts, tables = [], []
-    for name, weights in ((before, args.before), ('pretrained',
-                                                  args.checkpoint)):
-        model = build_algorithm(cfg, weights, args.seed)
+    for name, model in models:
         features = gather_features(extract_features(model, loader))
         classes = list(loader.dataset.metainfo.get('classes') or ())
         labelled = len(classes) > 1
@@ -202,24 +208,28 @@ def main() -> None:
     parser, args = parse_args()
     try:
         cfg = load_config(args, REPO)
+        need_settings(cfg, 'model')
         for path in (args.before, args.checkpoint):
             if path is not None and not Path(path).is_file():
                 raise ValueError(f'there is no file {path!r}')
         if args.number < 4 or args.rows < 1:
             raise ValueError('--number must be 4 or more and --rows 1 or '
                              f'more, got {args.number} and {args.rows}')
+        if args.size is not None and args.size < 1:
+            raise ValueError('--size must be a number of pixels, got '
+                             f'{args.size}')
         if args.method == 'umap' and not importlib.util.find_spec('umap'):
             raise ValueError('--method umap needs UMAP: pip install '
                              'umap-learn, or take --method tsne')
         from mmengine.registry import init_default_scope
 
         import mmregioncl.register  # noqa: F401
-        from mmregioncl.visualization import write_page
+        from mmregioncl.visualization import open_folder, write_page
         init_default_scope('mmselfsup')
+        out = open_folder(args.out or Path(cfg.work_dir) / 'embed')
         figures = embed(args, cfg)
     except (OSError, ValueError) as error:
         parser.exit(2, f'{parser.prog}: {error}\n')
-    out = args.out or Path(cfg.work_dir) / 'embed'
     for path in write_page(out, f'Features of {Path(cfg.filename).stem}',
                            shlex.join(['python', *sys.argv]), figures):
         print(path)

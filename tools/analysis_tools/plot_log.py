@@ -155,7 +155,10 @@ def draw(runs: dict[str, list[dict]], keys: list[str], x: str, window: int,
 
 def name_runs(paths: list[str]) -> dict[str, Path]:
     """Short names, as far as they tell the runs apart."""
-    found = {Path(path).stem: Path(path) for path in paths}
+    found = {
+        Path(path).name.removesuffix('.json'): Path(path)
+        for path in paths
+    }
     if len(found) < len(paths):
         found = {path: Path(path) for path in paths}
     return found
@@ -166,7 +169,7 @@ def main() -> None:
     if args.smooth < 1:
         parser.error(f'--smooth must be 1 or more, got {args.smooth}')
     from mmregioncl.apis.run_curves import read_reference
-    from mmregioncl.visualization import read_run, write_page
+    from mmregioncl.visualization import open_folder, read_run, write_page
     try:
         runs = {
             name: read_run(path)
@@ -175,17 +178,21 @@ def main() -> None:
         logged = {key for run in runs.values() for each in run for key in each}
         keys = args.keys or [key for key in KEYS if key in logged]
         unknown = sorted(set(keys) - logged)
+        if not logged:
+            raise ValueError(f'{", ".join(runs)}: nothing is logged yet')
         if unknown or not keys:
-            raise ValueError(f'no run has logged {", ".join(unknown)}; there '
-                             f'are {", ".join(sorted(logged))}')
+            wanted = ', '.join(unknown) or 'what is drawn by default'
+            raise ValueError(f'no run has logged {wanted}; there are '
+                             f'{", ".join(sorted(logged))}')
         reference = None
         if args.reference is not None:
             reference = read_reference(args.reference, REPO / 'zoo')
+        first = Path(args.runs[0])
+        out = open_folder(args.out or (
+            first if first.is_dir() else first.parent) / 'plot_log')
     except ValueError as error:
         parser.exit(2, f'{parser.prog}: {error}\n')
     figure = draw(runs, keys, args.x, args.smooth, reference)
-    first = Path(args.runs[0])
-    out = args.out or (first if first.is_dir() else first.parent) / 'plot_log'
     text = f'Curves of {", ".join(runs)}.'
     if reference is not None:
         text += f' Dashed: the reference {args.reference}.'

@@ -21,7 +21,8 @@ REPO = Path(__file__).resolve().parents[2]
 if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
     sys.path.insert(0, str(REPO))
 
-from mmregioncl.launch import add_launch_arguments, load_config  # noqa: E402
+from mmregioncl.launch import (add_launch_arguments,  # noqa: E402
+                               load_config, need_settings)
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -83,8 +84,11 @@ def read_image(path: str, side: int) -> Any:
     """An image as a square tensor, RGB, uint8."""
     from mmcv import imread, imresize
     from torch import from_numpy
-    image = imread(path, channel_order='rgb', backend='pillow')
-    return from_numpy(imresize(image, (side, side))).permute(2, 0, 1)
+    image = imread(path)  # BGR, 8 bit: as training reads it
+    if image is None:
+        raise ValueError(f'{path} is no image that can be read')
+    image = imresize(image, (side, side))[..., ::-1].copy()
+    return from_numpy(image).permute(2, 0, 1)
 
 
 def draw(args: argparse.Namespace, cfg: Any) -> tuple[str, Any]:
@@ -206,6 +210,7 @@ def main() -> None:
     parser, args = parse_args()
     try:
         cfg = load_config(args, REPO)
+        need_settings(cfg, 'model')
         for path in (args.image, args.to, args.before, args.checkpoint):
             if path is not None and not Path(path).is_file():
                 raise ValueError(f'there is no file {path!r}')
@@ -214,12 +219,12 @@ def main() -> None:
         from mmengine.registry import init_default_scope
 
         import mmregioncl.register  # noqa: F401
-        from mmregioncl.visualization import write_page
+        from mmregioncl.visualization import open_folder, write_page
         init_default_scope('mmselfsup')
+        out = open_folder(args.out or Path(cfg.work_dir) / 'region_maps')
         text, figure = draw(args, cfg)
     except (OSError, ValueError) as error:
         parser.exit(2, f'{parser.prog}: {error}\n')
-    out = args.out or Path(cfg.work_dir) / 'region_maps'
     for path in write_page(out, f'Where {Path(args.image).name} finds itself',
                            shlex.join(['python', *sys.argv]),
                            [('region_maps', text, figure)]):

@@ -292,12 +292,20 @@ def main() -> None:
                  f'{sorted(set(args.only) - {run.name for run in wanted})}; '
                  f'there are {[run.name for run in all_runs()]}')
     recorded(args)  # another budget is told before anything runs
-    for seed in [] if args.table else args.seeds:
-        for run in wanted:
-            minutes = (time.monotonic() - start) / 60
-            if args.minutes is None or minutes < args.minutes:
-                train(args, run, seed)
+    due = [(run, seed) for seed in args.seeds for run in wanted]
+    failed = ''
+    for run, seed in [] if args.table else due:
+        minutes = (time.monotonic() - start) / 60
+        if args.minutes is not None and minutes >= args.minutes:
+            break
+        try:
+            train(args, run, seed)
+        except subprocess.CalledProcessError as error:
+            failed = f'{folder(args, run, seed)}: {error}'
+            break
     write(args)
+    if failed:
+        sys.exit(failed)
 
 
 if __name__ == '__main__':
