@@ -6,8 +6,7 @@ import argparse
 import pytest
 from mmengine.config import Config
 
-from mmregioncl.train_options import (add_train_arguments,
-                                      apply_train_arguments)
+from mmregioncl.train_options import add_train_arguments, apply_train_arguments
 
 
 def apply(cfg: Config, *words: str) -> None:

@@ -19,8 +19,8 @@ if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
     sys.path.insert(0, str(REPO))
 
 from mmregioncl import train_options  # noqa: E402
-from mmregioncl.launch import (add_launch_arguments,  # noqa: E402
-                               load_config, need_settings)
+from mmregioncl.launch import add_launch_arguments  # noqa: E402
+from mmregioncl.launch import load_config, need_settings  # noqa: E402
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

@@ -7,8 +7,8 @@ import shlex
 import pytest
 from mmengine.config import Config
 
-from mmregioncl.cfg_options import CfgOptions
 from mmregioncl.apis.run_command import repeat_command
+from mmregioncl.cfg_options import CfgOptions
 
 PLAIN = dict(
     model=dict(
