@@ -228,7 +228,7 @@ def summarise(rows: list[dict[str, Any]]) -> None:
 
 
 def as_cell(found: dict[str, float]) -> str:
-    return ' ± '.join(f'{value:.1f}' for value in found.values())
+    return ' ± '.join(f'{value:z.1f}' for value in found.values())  # no -0.0
 
 
 def tabulate(rows: list[dict[str, Any]]) -> str:

@@ -75,6 +75,6 @@ def draw(rows: Rows, path: Path) -> None:
     axes[-1, 0].set_xlabel(
         'top-1 over the host\'s with the same seed, in points\n'
         'diamond: k-NN, circle: linear classifier; bars: deviation over '
-        'seeds\nbehind the name: cost of the run over the host\'s',
+        'seeds\nbehind the name: cost of the run over its plain host\'s',
         fontsize=9)
     figure.savefig(path, dpi=110)
