@@ -37,8 +37,9 @@ class CfgOptions(argparse.Action):
             if not sign:
                 parser.error(f'{option_string} takes KEY=VALUE, got {each!r}')
             try:
-                options[key] = text if _is_text(
-                    key, text) else DictAction._parse_iterable(text)
+                options[key] = (
+                    text.strip('\'"') if _is_text(key, text) else
+                    DictAction._parse_iterable(text))
             except AssertionError as error:  # brackets that do not match
                 parser.error(f'{option_string} {each}: {error}')
         setattr(namespace, self.dest, options)
@@ -47,7 +48,7 @@ class CfgOptions(argparse.Action):
 def _is_text(key: str, text: str) -> bool:
     if key.rpartition('.')[2] == 'data_root':
         return True
-    if text.startswith(('[', '(', '"', "'")):
+    if text.startswith(('[', '(')):
         return False
     return os.sep in text or ' ' in text and ',' not in text
 

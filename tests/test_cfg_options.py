@@ -37,6 +37,11 @@ def test_paths_stay(key: str, text: str) -> None:
     assert parse(CfgOptions, f'{key}={text}', 'b.c=1') == {key: text, 'b.c': 1}
 
 
+def test_quotation_marks_that_the_shell_left() -> None:
+    found = parse(CfgOptions, 'data_root="/my images"', "load_from='a b.pth'")
+    assert found == dict(data_root='/my images', load_from='a b.pth')
+
+
 def test_given_twice() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions)

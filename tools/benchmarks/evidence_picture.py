@@ -72,7 +72,7 @@ def draw(rows: Rows, path: Path) -> None:
     for panel, (title, each) in zip(axes[:, 0], chosen.items()):
         draw_gains(panel, each)
         panel.set_title(title, fontsize=9, loc='left')
-    axes[-1, 0].set_xlabel(
+    figure.supxlabel(
         'top-1 over the host\'s with the same seed, in points\n'
         'diamond: k-NN, circle: linear classifier; bars: deviation over '
         'seeds\nbehind the name: cost of the run over its plain host\'s',

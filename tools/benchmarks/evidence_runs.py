@@ -149,7 +149,7 @@ def variants(data: str) -> list[Run]:
         ('simsiam', 'symmetric', 'both views swapped', Fraction(2), {
             'model.symmetric': True
         }),
-        ('simsiam', 'separate_bn', 'canvas and paste normalised apart',
+        ('simsiam', 'separate_bn', 'canvas and paste apart',
          COST['simsiam'], {
              'model.region_bn': 'separate'
          }),
