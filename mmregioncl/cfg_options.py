@@ -53,6 +53,25 @@ def _is_text(key: str, text: str) -> bool:
     return os.sep in text or ' ' in text and ',' not in text
 
 
+def as_text(value: Any) -> str:
+    """A value as :class:`CfgOptions` reads it.
+
+    Args:
+        value (Any): A number, a text, or a list or tuple of such.
+
+    Returns:
+        str: What stands behind ``KEY=``.
+
+    Example:
+        >>> as_text((1, 2)), as_text(0.5)
+        ('(1,2)', '0.5')
+    """
+    if isinstance(value, (list, tuple)):
+        begin, end = '[]' if isinstance(value, list) else '()'
+        return begin + ','.join(map(str, value)) + end
+    return str(value)
+
+
 def check_names(keys: Iterable[str], cfg: Any) -> None:
     """Refuse options that nothing would read.
 

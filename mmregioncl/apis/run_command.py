@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from mmregioncl.cfg_options import as_text
+
 # Where a run was and what it wrote down, not what it did. How it was started
 # has arguments of its own.
 ELSEWHERE = {
@@ -45,7 +47,7 @@ def repeat_command(config: str, run: dict, plain: dict, seed: int) -> str:
                 f'the run differs from {config} in {key!r} in a way that no '
                 'option of tools/train.py can say; give the run a config of '
                 'its own below configs/')
-        options.append(f'{key}={_as_text(value)}')
+        options.append(f'{key}={as_text(value)}')
     if options:
         words += ['--cfg-options', *options]
     return shlex.join(words)
@@ -76,14 +78,6 @@ def _differences(run: Any, plain: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 def _is_plain(values: list | tuple) -> bool:
     return not any(isinstance(each, (dict, list, tuple)) for each in values)
-
-
-def _as_text(value: Any) -> str:
-    """As ``--cfg-options`` reads it."""
-    if isinstance(value, (list, tuple)):
-        begin, end = '[]' if isinstance(value, list) else '()'
-        return begin + ','.join(map(str, value)) + end
-    return str(value)
 
 
 def _is_place(key: str) -> bool:

@@ -67,27 +67,21 @@ def _read_session(file: Path) -> list[tuple[tuple[bool, float], dict]]:
     """The records of a file: whether of training, the step, and all."""
     session = []
     text = file.read_text()
-    if text and not text.endswith('\n') and not _is_json(
-            text.splitlines()[-1]):
-        warnings.warn(f'{file}: the last line was cut off, and is left out')
-        text = text[:text.rfind('\n') + 1]
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
             key = 'lr' in record or 'loss' in record, record['step']
         except (ValueError, TypeError, KeyError) as error:
+            last = number == len(lines) and not text.endswith('\n')
+            if last and isinstance(error, json.JSONDecodeError):
+                warnings.warn(f'{file}: the last line was cut off, and is '
+                              'left out')
+                break
             raise ValueError(f'{file}, line {number} is no record of a run: '
                              f'{line[:60]!r}') from error
         session.append((key, record))
     return session
-
-
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
 
 
 def _length_beside(rows: list[dict], known: float | None) -> float | None:

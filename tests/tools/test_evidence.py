@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from mmengine.config import Config
 from PIL import Image
 
-from mmregioncl.cfg_options import CfgOptions
+from mmregioncl.cfg_options import CfgOptions, as_text
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / 'tools/benchmarks'))
@@ -36,7 +36,7 @@ def configured(run: Any, tmp_path: Path) -> Config:
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions)
     changes = [
-        f'{key}={evidence.as_text(value)}'
+        f'{key}={as_text(value)}'
         for key, value in evidence.options(settings(tmp_path), run).items()
     ]
     cfg = Config.fromfile(REPO / f'configs/small/{run.config}.py')

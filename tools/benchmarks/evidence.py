@@ -34,6 +34,7 @@ REPO = Path(__file__).resolve().parents[2]
 if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
     sys.path.insert(0, str(REPO))
 
+from mmregioncl.cfg_options import as_text  # noqa: E402
 from mmregioncl.visualization import knn_curve, read_run  # noqa: E402
 
 OUT = REPO / 'docs/results'
@@ -95,13 +96,6 @@ def options(args: argparse.Namespace, run: Run) -> dict[str, Any]:
     } | run.options
 
 
-def as_text(value: Any) -> str:
-    """A value as ``--cfg-options`` reads it."""
-    if isinstance(value, list):
-        return '[' + ','.join(map(str, value)) + ']'
-    return str(value)
-
-
 def recorded(args: argparse.Namespace) -> dict[str, dict[int, Any]]:
     """By run and seed the figures that evidence.json has."""
     file = OUT / 'evidence.json'
@@ -123,14 +117,17 @@ def recorded(args: argparse.Namespace) -> dict[str, dict[int, Any]]:
 
 def check_recipe(args: argparse.Namespace, run: Run, seed: int) -> None:
     """Neither go on with nor tabulate what another recipe began."""
+    note = folder(args, run, seed) / 'recipe.sha256'
+    begun = note.parent.exists()
+    if begun and not note.exists():
+        return  # before there were such notes
     cfg = Config.fromfile(REPO / f'configs/small/{run.config}.py')
     cfg.merge_from_dict(options(args, run))
     recipe = hashlib.sha256(cfg.pretty_text.encode()).hexdigest() + '\n'
-    note = folder(args, run, seed) / 'recipe.sha256'
-    if not note.parent.exists():
+    if not begun:
         note.parent.mkdir(parents=True)
         note.write_text(recipe)
-    elif note.exists() and note.read_text() != recipe:
+    elif note.read_text() != recipe:
         sys.exit(f'{note.parent} was begun with other settings than '
                  f'configs/small/{run.config}.py and evidence_runs.py have '
                  'now; remove it, or name another --work-dir')
