@@ -7,6 +7,7 @@ import runpy
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,27 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tool(repo_root: Path, monkeypatch: pytest.MonkeyPatch,
          tmp_path: Path) -> Any:
-    """Calls a tool as a command from another folder."""
+    """Calls a tool as a command from another folder.
+
+    MMEngine names a run and its folder by the second, and runs of this size
+    would share them: each waits for the second after the one before.
+    """
     monkeypatch.chdir(tmp_path)
+    ended = 0
     for name in ('WORLD_SIZE', 'LOCAL_RANK'):
         monkeypatch.setenv(name, '1')  # put back as it was after the test
         monkeypatch.delenv(name)
 
     def run(name: str, *arguments: str) -> None:
+        nonlocal ended
+        while int(time.time()) == ended:
+            time.sleep(0.02)
         monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
-        runpy.run_path(str(repo_root / 'tools' / name), run_name='__main__')
+        try:
+            runpy.run_path(
+                str(repo_root / 'tools' / name), run_name='__main__')
+        finally:
+            ended = int(time.time())
 
     return run
 
@@ -110,10 +123,8 @@ def test_auto_scale_lr_counts_what_is_accumulated(root: Path, tool: Any,
         custom_hooks=[dict(type='PreflightHook')])
 
     def logged(name: str, *words: str) -> str:
-        # a name of its own: runs of one second would share a log
         tool('train.py', path, '--no-validate', '--work-dir', tmp_path / name,
-             '--cfg-options', 'optim_wrapper.accumulative_counts=2',
-             f'experiment_name={name}', *words)
+             '--cfg-options', 'optim_wrapper.accumulative_counts=2', *words)
         return log(tmp_path / name)
 
     promise = 'this run has 8: pass --auto-scale-lr to train with 0.0025'
