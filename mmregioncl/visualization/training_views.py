@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.registry import FUNCTIONS
-from mmselfsup.registry import DATASETS, MODELS, TRANSFORMS
+from mmselfsup.registry import DATASETS, MODELS
 from torch import Tensor
 
 from mmregioncl.core import SwappedRegions
-from mmregioncl.models.algorithms.region_budget import RegionBudget
+from mmregioncl.models.algorithms.region_parts import region_parts
 from .pixels import to_pixels
 
 
@@ -39,13 +39,15 @@ class TrainingViews:
         cfg (Config): A pretraining config.
 
     Raises:
-        ValueError: If there are fewer than two images.
+        ValueError: If there are fewer than two images, or regions cannot be
+            swapped as the config says.
     """
 
     def __init__(self, cfg: Config) -> None:
-        self.region_swap = cfg.model.get('region_swap')
-        self.region_budget = RegionBudget(
-            **(cfg.model.get('region_budget') or {}))
+        self._regions = None
+        if cfg.model.get('region_swap') is not None:
+            self._regions = region_parts(cfg.model.region_swap,
+                                         cfg.model.get('region_budget'))
         self.dataset = DATASETS.build(cfg.train_dataloader.dataset)
         if len(self.dataset) < 2:
             raise ValueError('train_dataloader.dataset holds '
@@ -80,9 +82,15 @@ class TrainingViews:
 
         Returns:
             Composites: What came of it, at the size of the region budget.
+
+        Raises:
+            ValueError: If the config has no ``model.region_swap``.
         """
-        swap = TRANSFORMS.build({'type': 'RegionSwap', **self.region_swap})
-        view = self.region_budget.shrunk(view.float()).round().byte()
+        if self._regions is None:
+            raise ValueError('the config swaps no regions: it sets no '
+                             'model.region_swap')
+        swap, budget = self._regions
+        view = budget.shrunk(view.float()).round().byte()
         num, _, height, width = view.shape
         # a fourth channel, the image's number, tells whose each pixel is
         numbers = torch.arange(num).view(num, 1, 1, 1)

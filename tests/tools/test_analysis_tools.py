@@ -269,6 +269,9 @@ def test_plot_log_of_a_first_epoch(tool: Any, tmp_path: Path,
     ], "no folder 'gone'"),
     ('browse_views', ['{cfg}', '--cfg-options', 'model.region_swap.stride=32'
                       ], 'no multiple of region_swap.stride=32'),
+    ('browse_views', [
+        '{cfg}', '--cfg-options', 'model.region_budget.shared=0.5'
+    ], 'holds a name that is not known'),
     ('region_maps', ['{cfg}', 'gone.pth', '--image', '{cfg}'
                      ], "no file 'gone.pth'"),
     ('region_maps', ['{cfg}', '{ckpt}', '--image', 'x.jpg'

@@ -37,7 +37,7 @@ def source(root: Path, **swap: object) -> TrainingViews:
                     transforms=[[dict(type='Resize', scale=(
                         96, 64))]]), pipeline[-1]
             ]))
-    cfg['model'] |= dict(region_swap=swap)
+    cfg['model'] |= dict(region_swap=swap or None)
     return TrainingViews(Config(cfg))
 
 
@@ -50,6 +50,8 @@ def test_views_are_the_images(root: Path) -> None:
     expected = torch.from_numpy(image).permute(2, 0, 1).flip(0)
     assert torch.equal(first[1], expected)
     assert torch.equal(second, first)  # no augmentation here
+    with pytest.raises(ValueError, match='sets no model.region_swap'):
+        each.composites(first)
 
 
 @pytest.mark.parametrize('sampler', ['grid', 'legacy'])

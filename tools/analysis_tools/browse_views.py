@@ -55,15 +55,16 @@ def browse(cfg: Any, number: int, pictures: int,
     from mmregioncl.visualization.training_views import TrainingViews, spread
     set_random_seed(seed)
     source = TrainingViews(cfg)
+    region_swap = cfg.model.get('region_swap')
     number = min(number, len(source.dataset))
     made = []
     for picture in range(pictures):
         picks = spread(len(source.dataset), number, picture)
         views = source.views(picks)
         rows = [(f'view {i}', view) for i, view in enumerate(views, 1)]
-        size = 1.5 * number, 1.6 * (len(rows) + bool(source.region_swap)) + .6
+        size = 1.5 * number, 1.6 * (len(rows) + (region_swap is not None)) + .6
         figure = Figure(figsize=size, layout='constrained')
-        if source.region_swap is None:
+        if region_swap is None:
             draw_views(figure, rows)
             caption = (f'{len(rows)} views of each image. This config swaps '
                        'no regions.')
@@ -75,7 +76,7 @@ def browse(cfg: Any, number: int, pictures: int,
                 made_of.images,
                 made_of.regions,
                 pasted=made_of.pasted)
-            caption = describe(made_of, source.region_swap,
+            caption = describe(made_of, region_swap,
                                cfg.model.get('region_budget'))
             figure.suptitle('paste (orange) comes from the dashed part of '
                             'another image, the rest (blue) is canvas')

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from mmselfsup.registry import MODELS, TRANSFORMS
+from mmselfsup.registry import MODELS
 from torch import Tensor, nn
 
 from mmregioncl.core import SwappedRegions
@@ -13,6 +13,7 @@ from mmregioncl.datasets.transforms import RegionSwap
 from ..backbone_stride import backbone_stride
 from ..check_settings import check_types, check_wiring, explain_failed_build
 from .region_budget import RegionBudget
+from .region_parts import region_parts
 
 
 class RegionHost(nn.Module):
@@ -73,17 +74,8 @@ class RegionHost(nn.Module):
                              f"regions; set type='Region{name}'")
         self.joint_regions = region_bn == 'joint'
         self.region_loss_weight = region_loss_weight
-        try:
-            self.region_swap = TRANSFORMS.build({
-                'type': 'RegionSwap',
-                **region_swap
-            })
-            self.region_budget = RegionBudget(**(region_budget or {}))
-        except TypeError as error:
-            raise ValueError(
-                f'model.region_swap={region_swap} or model.region_budget='
-                f'{region_budget} holds a name that is not known: {error}; '
-                'take it out') from error
+        self.region_swap, self.region_budget = region_parts(
+            region_swap, region_budget)
         if self.needs_clean_views and self.region_budget.clean_share != 1:
             raise ValueError(
                 'model.region_budget.clean_share='
@@ -95,13 +87,6 @@ class RegionHost(nn.Module):
                 f'region_swap.stride={self.region_swap.stride}, but the last '
                 f'feature map of the backbone has stride {stride}; set '
                 f'model.region_swap.stride={stride}')
-        if self.region_budget.size is not None:
-            side = self.region_budget.size
-            try:
-                self.region_swap.check(torch.empty(2, 3, side, side))
-            except ValueError as error:
-                raise ValueError(
-                    f'model.region_budget.size={side}: {error}') from error
         check_wiring(self)
 
     def encode_regions(self, view: Tensor,
