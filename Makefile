@@ -11,7 +11,8 @@ JOBS ?= 2
 TESTS ?=
 SOURCES := mmregioncl tests tools configs demo setup.py
 
-READY := .venv/.ready
+# mmcv's operators for a GPU are another set-up: that of a CPU is not ready
+READY := .venv/.ready$(if $(filter 1,$(MMREGIONCL_CUDA_OPS)),-cuda)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 # the user's own Python settings stay out

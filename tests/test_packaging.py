@@ -175,6 +175,24 @@ def test_ci_sets_up_once_then_lints_types_and_tests(project: Path) -> None:
     assert _ci(project) == (0, ['setup', *checks])
 
 
+def test_operators_for_a_gpu_can_follow(project: Path) -> None:
+    _script(
+        project / 'tools/setup_env.sh', 'echo setup >> turns; '
+        'touch .venv/.ready ${MMREGIONCL_CUDA_OPS:+.venv/.ready-cuda}')
+    env = {
+        name: value
+        for name, value in os.environ.items() if not name.startswith('MAKE')
+    }
+    for number, ops in enumerate(('', '1', '1', ''), 1):
+        subprocess.run(['make', 'setup'],
+                       cwd=project,
+                       env=dict(env, MMREGIONCL_CUDA_OPS=ops),
+                       capture_output=True,
+                       check=True)
+        turns = (project / 'turns').read_text().split()
+        assert turns == ['setup'] * min(number, 2)
+
+
 @pytest.mark.parametrize('tool', CHECKS)
 def test_ci_fails_where_one_check_fails(project: Path, tool: str) -> None:
     _script(project / '.venv/bin' / tool, f'echo {tool} >> turns; exit 1')

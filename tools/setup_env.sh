@@ -238,5 +238,7 @@ install_set
 install_mmcv
 quietly $PY -m pip install -q --no-deps --no-build-isolation -e .
 check_set
+rm -f .venv/.ready-cuda
+[[ ${MMREGIONCL_CUDA_OPS:-0} != 1 ]] || touch .venv/.ready-cuda
 touch .venv/.ready
 say "ready. To use it in this shell: . .venv/bin/activate"

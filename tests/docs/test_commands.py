@@ -35,7 +35,9 @@ PLACEHOLDER = re.compile(r'[A-Z_.]+|/any/.*|.*(NAME|\.\.\.).*')
 # a hook that the config does not have; what it may say is its signature
 NEW = {'default_hooks.composites': 'CompositesHook'}
 # of the shell and of slurm: nothing of ours to hold them against
-SYSTEM = {'[', 'cd', 'code=$?', 'exit', 'export', 'ln', 'sbatch', 'scontrol'}
+SYSTEM = {
+    '.', '[', 'cd', 'code=$?', 'exit', 'export', 'ln', 'sbatch', 'scontrol'
+}
 MIM = {'search', 'download', 'train', 'test', 'run', 'install', 'uninstall'}
 
 
@@ -258,7 +260,11 @@ def test_snippet(block: str, tmp_path: Path,
     inherited = Config.fromfile(path, import_custom_modules=False)
     assert cfg.to_dict() != inherited.to_dict()
     if 'param_scheduler' in block:
-        assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_epochs
+        last, length = cfg.param_scheduler[-1], cfg.train_cfg
+        if 'milestones' in last:
+            assert last.milestones[-1] < length.max_iters
+        else:
+            assert last.end == length.max_epochs
     for hook in re.findall(r"type='(\w+(?:Hook|Backend))'", block):
         registry = (
             mmengine.registry.HOOKS
