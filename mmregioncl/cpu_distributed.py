@@ -9,6 +9,10 @@ from typing import Any, MutableMapping
 
 import torch
 import torch.distributed as dist
+from mmengine.logging import print_log
+from mmengine.model import MMDistributedDataParallel, revert_sync_batchnorm
+from mmengine.registry import MODEL_WRAPPERS
+from torch import nn
 
 # rank, processes and rank on the node, as each launcher names them
 _VARIABLES = {
@@ -18,12 +22,34 @@ _VARIABLES = {
 }
 
 
+@MODEL_WRAPPERS.register_module()
+class CPUDistributedDataParallel(MMDistributedDataParallel):
+    """MMEngine's wrapper, for models with SyncBN, which exists on GPUs only.
+
+    For one process MMEngine makes it plain BN by itself; for several on CPUs
+    it is done here, and statistics are of each process's own batch then.
+
+    Args:
+        module (nn.Module): The model.
+        kwargs: As of ``MMDistributedDataParallel``.
+    """
+
+    def __init__(self, module: nn.Module, **kwargs: Any) -> None:
+        if any(isinstance(m, nn.SyncBatchNorm) for m in module.modules()):
+            print_log(
+                'No GPU: SyncBN is BN here, of each process\'s own batch',
+                logger='current')
+            module = revert_sync_batchnorm(module)
+        super().__init__(module, **kwargs)
+
+
 def prepare_without_gpu(cfg: Any) -> None:
     """Let a config that says nccl run on CPUs with gloo.
 
     MMEngine's launchers choose a GPU whatever the backend is, and give its
     number to DistributedDataParallel. Where there is none, the processes are
-    joined here (MMEngine then leaves them be), and the wrapper is told so.
+    joined here (MMEngine then leaves them be), and the wrapper is told so;
+    :class:`CPUDistributedDataParallel` is taken unless the config names one.
 
     Not needed: with a GPU; then nothing is done.
 
@@ -39,7 +65,7 @@ def prepare_without_gpu(cfg: Any) -> None:
         dist.init_process_group(
             'gloo', timeout=datetime.timedelta(seconds=seconds))
     wrapper = dict(
-        type='MMDistributedDataParallel',
+        type='mmengine.CPUDistributedDataParallel',
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False))
     wrapper.update(cfg.get('model_wrapper_cfg') or {})

@@ -136,7 +136,10 @@ def load_config(args: argparse.Namespace, repo: Path) -> Any:
         raise ValueError(
             f'torchrun started {processes} processes, and each would do all '
             'the work alone; add --launcher pytorch, or use dist_train.sh')
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    local_rank = str(args.local_rank)
+    if args.launcher == 'mpi':  # MMEngine does not, and takes GPU 0 for all
+        local_rank = os.environ.get('OMPI_COMM_WORLD_LOCAL_RANK', local_rank)
+    os.environ.setdefault('LOCAL_RANK', local_rank)
     from mmengine.config import Config
     try:
         cfg = Config.fromfile(path)

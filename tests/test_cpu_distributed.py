@@ -28,16 +28,17 @@ def test_gloo_and_no_device_ids(monkeypatch: pytest.MonkeyPatch) -> None:
         dict(
             launcher='pytorch',
             find_unused_parameters=True,
-            model_wrapper_cfg=dict(type='MMDistributedDataParallel'),
+            model_wrapper_cfg=dict(detect_anomalous_params=True),
             env_cfg=dict(dist_cfg=dict(backend='nccl', timeout=60))))
     prepare_without_gpu(cfg)
     (args, kwargs), = calls
     assert args == ('gloo', )
     assert kwargs['timeout'].total_seconds() == 60
     assert cfg.model_wrapper_cfg == dict(
-        type='MMDistributedDataParallel',
+        type='mmengine.CPUDistributedDataParallel',
         broadcast_buffers=False,
         find_unused_parameters=True,
+        detect_anomalous_params=True,
         device_ids=None)
 
 

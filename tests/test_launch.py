@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmregioncl.launch import (add_launch_arguments, config_roots, find_config,
                                load_config)
@@ -127,6 +128,15 @@ def test_data_root_reaches_the_evaluators(repo_root: Path, name: str,
 def test_local_rank_in_both_spellings(repo: Path, flag: str) -> None:
     load_config(arguments('regioncl_mocov2_r50', flag, '3'), repo)
     assert os.environ['LOCAL_RANK'] == '3'
+
+
+@pytest.mark.usefixtures('no_ranks')
+def test_local_rank_of_mpi(repo: Path,
+                           monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('OMPI_COMM_WORLD_LOCAL_RANK', '2')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    load_config(arguments('regioncl_mocov2_r50', '--launcher', 'mpi'), repo)
+    assert os.environ['LOCAL_RANK'] == '2'
 
 
 @pytest.mark.usefixtures('no_ranks')

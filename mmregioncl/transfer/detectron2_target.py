@@ -50,18 +50,24 @@ class Detectron2Target(MMEngineTarget):
         return stage_features(cast_like(ours, images), layout, images)
 
     def usage(self, path: str, layout: ResNetLayout) -> str:
-        text = (f"MODEL.WEIGHTS '{path}', RESNETS.DEPTH {layout.depth}, "
-                'RESNETS.STRIDE_IN_1X1 False, RESNETS.NORM SyncBN, '
-                'BACKBONE.FREEZE_AT 0, INPUT.FORMAT RGB, PIXEL_MEAN [123.675, '
-                '116.28, 103.53], PIXEL_STD [58.395, 57.12, 57.375]')
         base = layout.base_channels
+        settings = {
+            'WEIGHTS': repr(path),
+            'RESNETS.DEPTH': layout.depth,
+            'RESNETS.STRIDE_IN_1X1': False,
+            'RESNETS.NORM': 'SyncBN',
+            'BACKBONE.FREEZE_AT': 0,
+            'PIXEL_MEAN': '[123.675, 116.28, 103.53]',
+            'PIXEL_STD': '[58.395, 57.12, 57.375]'
+        }
         if not layout.bottleneck or base != 64:
-            text += (f', RESNETS.WIDTH_PER_GROUP {base}, '
-                     'RESNETS.RES2_OUT_CHANNELS '
-                     f'{base * (4 if layout.bottleneck else 1)}')
+            settings['RESNETS.WIDTH_PER_GROUP'] = base
+            settings['RESNETS.RES2_OUT_CHANNELS'] = base * (
+                4 if layout.bottleneck else 1)
         if layout.stem_channels != 64:
-            text += f', RESNETS.STEM_OUT_CHANNELS {layout.stem_channels}'
-        return text
+            settings['RESNETS.STEM_OUT_CHANNELS'] = layout.stem_channels
+        text = ', '.join(f'MODEL.{key} {v}' for key, v in settings.items())
+        return f'{text}, INPUT.FORMAT RGB'
 
 
 def to_detectron2(key: str) -> str:

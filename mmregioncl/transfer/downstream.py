@@ -71,31 +71,20 @@ def set_weights(cfg: Any, checkpoint: str) -> str:
             f'{path}')
 
 
-def revert_sync_bn(cfg: Any) -> int:
-    """Let several processes without a GPU train what says SyncBN.
+def own_predictions(cfg: Any) -> None:
+    """Keep what Cityscapes' evaluation writes in the run's own folder.
 
-    SyncBN exists on GPUs only. For one process MMEngine makes it plain BN by
-    itself; for several on CPUs it is done here, and statistics are of each
-    process's own batch then.
+    MMDetection's config names one folder for all runs, and each empties it
+    when it starts.
 
     Args:
         cfg (mmengine.Config): The config; changed in place.
-
-    Returns:
-        int: How many settings were changed.
     """
-    count = 0
-    parts: list[Any] = [cfg.model]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, dict):
-            if part.get('type') == 'SyncBN':
-                part['type'] = 'BN'
-                count += 1
-            parts += list(part.values())
-        elif isinstance(part, (list, tuple)):
-            parts += list(part)
-    return count
+    for name in ('val_evaluator', 'test_evaluator'):
+        metrics = cfg.get(name) or []
+        for metric in [metrics] if isinstance(metrics, dict) else metrics:
+            if metric.get('type') == 'CityScapesMetric':
+                metric['outfile_prefix'] = f'{cfg.work_dir}/predictions'
 
 
 def check_whole_model(model: nn.Module, path: str) -> None:

@@ -51,7 +51,7 @@ def make_dry(cfg: Any, demo: str, iterations: int = 2) -> None:
         raise ValueError(
             f'{root} does not hold the demo data; make them: python '
             f'tools/dataset_converters/make_demo_data.py {demo}')
-    _visit(cfg._cfg_dict, lambda part: _redirect(part, kind, root, cfg))
+    _visit(cfg._cfg_dict, lambda part: _redirect(part, kind, root))
     _visit(cfg._cfg_dict, _reduce)
     if kind != 'cityscapes':
         _visit(cfg.model, _set_classes)
@@ -80,7 +80,7 @@ def _visit(part: Any, change: Callable[[dict], None]) -> None:
             _visit(each, change)
 
 
-def _redirect(part: dict, kind: str, root: Path, cfg: Any) -> None:
+def _redirect(part: dict, kind: str, root: Path) -> None:
     """Data sets and evaluators to the demo data."""
     name = part.get('type')
     if name in KINDS:
@@ -100,7 +100,6 @@ def _redirect(part: dict, kind: str, root: Path, cfg: Any) -> None:
         part['ann_file'] = f'{root}/annotations/{stem}_val.json'
     if name == 'CityScapesMetric':
         part['seg_prefix'] = f'{root}/gtFine/val'
-        part['outfile_prefix'] = f'{cfg.work_dir}/predictions'
 
 
 def _reduce(part: dict) -> None:

@@ -100,6 +100,10 @@ def read_source(checkpoint: str,
             'not the query encoder that was trained. Use the query\'s prefix '
             f'({_query_prefix(loaded)}), or export it: {CURE_EXPORT}.')
     tensors = strip_prefix(state, dotted)
+    if not state:
+        raise ValueError(
+            f'{path} has no tensors where MMEngine looks for them, under '
+            f'`state_dict` and at the top; export it: {CURE_EXPORT}.')
     if PROBE not in tensors:
         raise ValueError(
             f'wrong prefix: {path} has no backbone under prefix={prefix!r}; '

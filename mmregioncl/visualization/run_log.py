@@ -33,10 +33,11 @@ def read_run(path: str | Path) -> list[dict]:
     if not files:
         raise ValueError(f'{path} holds no run: no */vis_data/scalars.json; '
                          'name the work dir of a run, or one file of records')
-    records: dict[tuple, dict] = {}
+    records: dict[tuple[bool, float], dict] = {}
     length = None
     for file in files:
-        session = _read_session(file)
+        session = [(('lr' in each or 'loss' in each, each['step']), each)
+                   for each in read_records(file)]
         trained = [
             each for key, each in session if key[0] and 'epoch' in each
         ]
@@ -63,15 +64,26 @@ def read_run(path: str | Path) -> list[dict]:
     return list(records.values())
 
 
-def _read_session(file: Path) -> list[tuple[tuple[bool, float], dict]]:
-    """The records of a file: whether of training, the step, and all."""
-    session = []
-    text = file.read_text()
+def read_records(file: Path) -> list[dict]:
+    """The records of one session.
+
+    Args:
+        file (Path): What MMEngine's LocalVisBackend wrote, scalars.json.
+
+    Returns:
+        list[dict]: Each with a ``step``. A last line that was cut off is left
+        out, with a warning.
+
+    Raises:
+        ValueError: If another line is no record.
+    """
+    records = []
+    text = file.read_text(encoding='utf-8')
     lines = text.splitlines()
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
-            key = 'lr' in record or 'loss' in record, record['step']
+            record['step']
         except (ValueError, TypeError, KeyError) as error:
             last = number == len(lines) and not text.endswith('\n')
             if last and isinstance(error, json.JSONDecodeError):
@@ -80,8 +92,8 @@ def _read_session(file: Path) -> list[tuple[tuple[bool, float], dict]]:
                 break
             raise ValueError(f'{file}, line {number} is no record of a run: '
                              f'{line[:60]!r}') from error
-        session.append((key, record))
-    return session
+        records.append(record)
+    return records
 
 
 def _length_beside(rows: list[dict], known: float | None) -> float | None:

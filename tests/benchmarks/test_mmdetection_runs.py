@@ -84,8 +84,9 @@ def one_iteration(name: str, root: Path, work_dir: Path) -> None:
     cfg = Config.fromfile(FOLDER / f'{name}.py')
     cfg.work_dir = str(work_dir)
     cfg.randomness = dict(seed=0)
-    from mmregioncl.transfer.downstream import set_weights
+    from mmregioncl.transfer.downstream import own_predictions, set_weights
     from mmregioncl.transfer.dry_run import make_dry
+    own_predictions(cfg)
     weights = 'r18w16' if 'r18w16' in name else 'r50'
     set_weights(cfg, str(root / f'{weights}.pth'))
     make_dry(cfg, str(root), iterations=1)
@@ -123,7 +124,7 @@ def test_two_processes_on_a_cpu(server: Any, material: Path,
         timeout=300)
     text = done.stdout
     assert done.returncode == 0, text[-3000:]
-    assert 'No GPU: 1 settings SyncBN -> BN' in text
+    assert 'No GPU: SyncBN is BN here' in text
     assert 'GPU number: 2' in text and 'coco/bbox_mAP: ' in text
     assert '120/120 backbone tensors loaded from' in text
     # As if it had been stopped before the evaluation: that is all it does.

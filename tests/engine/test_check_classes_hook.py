@@ -10,8 +10,12 @@ from torch import nn
 from mmregioncl.engine.hooks import CheckClassesHook
 
 
-def runner(train: Any, val: Any, count: int | None) -> Any:
+def runner(train: Any,
+           val: Any,
+           count: int | None,
+           topk: tuple = (1, )) -> Any:
     """What the hook reads of a runner; None: names no classes."""
+    from mmcls.evaluation import Accuracy  # after mmregioncl
 
     def loader(classes: Any) -> Any:
         metainfo = {} if classes is None else dict(classes=classes)
@@ -25,7 +29,8 @@ def runner(train: Any, val: Any, count: int | None) -> Any:
         model=model,
         train_dataloader=loader(train),
         val_loop=None if val == 'off' else SimpleNamespace(
-            dataloader=loader(val)))
+            dataloader=loader(val),
+            evaluator=SimpleNamespace(metrics=[Accuracy(topk=topk)])))
 
 
 @pytest.mark.parametrize('train, val, count', [
@@ -50,3 +55,9 @@ def test_accepts(train: Any, val: Any, count: int | None) -> None:
 def test_refuses(train: Any, val: Any, count: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CheckClassesHook().before_train(runner(train, val, count))
+
+
+def test_refuses_a_top_5_of_fewer_classes() -> None:
+    with pytest.raises(ValueError, match='top 5 of 4 classes; set .*topk=1'):
+        CheckClassesHook().before_train(runner(None, None, 4, topk=(1, 5)))
+    CheckClassesHook().before_train(runner(None, None, 5, topk=(1, 5)))

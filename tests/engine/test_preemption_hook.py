@@ -8,11 +8,12 @@ import re
 import signal
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable
 
 import pytest
 
-from mmregioncl.engine.hooks import PreemptionHook
+from mmregioncl.engine.hooks import PreemptionHook, preemption_hook
 from mmregioncl.engine.hooks.preemption_hook import EXIT_CODE, _Shielded
 from tests import forked_runs
 from tests.forked_runs import (finish, finish_ranks, fork, fork_ranks,
@@ -117,6 +118,26 @@ def test_all_ranks_leave_together(fork_server: Callable[..., Any],
 def test_interval(interval: Any) -> None:
     with pytest.raises(ValueError, match='PreemptionHook.interval must be'):
         PreemptionHook(interval=interval)
+
+
+@pytest.mark.parametrize('counts, asked', [(1, [9, 19, 29]),
+                                           (4, [7, 15, 23, 31]),
+                                           (16, [15, 31])])
+def test_ranks_ask_as_often_where_gradients_accumulate(
+        counts: int, asked: list[int],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """About each tenth iteration, and only between updates."""
+    found: list[int] = []
+    runner: Any = SimpleNamespace(
+        optim_wrapper=SimpleNamespace(_accumulative_counts=counts))
+    monkeypatch.setattr(preemption_hook, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(preemption_hook, 'all_reduce',
+                        lambda *_, **__: found.append(runner.iter))
+    hook = PreemptionHook()
+    hook._former = {signal.SIGTERM: None}
+    for runner.iter in range(32):
+        hook.after_train_iter(runner, runner.iter)
+    assert found == asked
 
 
 def test_spawned_workers_are_shielded_too() -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from tests.tiny_run import config, write_images
+from tests.tiny_run import config, moco, write_images
 
 
 @pytest.fixture(scope='module')
@@ -186,7 +186,9 @@ def command(repo_root: Path, *words: object, **env: str) -> str:
 
 def test_two_processes_on_a_cpu(repo_root: Path, root: Path,
                                 tmp_path: Path) -> None:
-    path = write_config(tmp_path / 'a config.py', root)
+    model = moco()  # SimSiam, BYOL and SimCLR have it, and it is of GPUs
+    model['backbone']['norm_cfg'] = dict(type='SyncBN')
+    path = write_config(tmp_path / 'a config.py', root, model=model)
     command(
         repo_root,
         repo_root / 'tools' / 'dist_train.sh',
@@ -202,6 +204,7 @@ def test_two_processes_on_a_cpu(repo_root: Path, root: Path,
     assert 'GPU number: 2' in text
     assert 'Epoch(train) [1][4/4]' in text  # 18 images / (2 x 2)
     assert 'knn/top1: ' in text
+    assert 'SyncBN is BN here' in text
 
 
 def test_slurm_command(repo_root: Path, tmp_path: Path) -> None:

@@ -36,7 +36,13 @@ def transfer(repo_root: Path, monkeypatch: pytest.MonkeyPatch,
         seen.calls.append((Path(words[3]).name, seed, words[-1]))
         scalars = folder / '20260101_000000/vis_data/scalars.json'
         scalars.parent.mkdir(parents=True, exist_ok=True)
-        records = [{'loss': 1.}, {'coco/bbox_mAP': AP[init, seed]}]
+        records = [{
+            'loss': 1.,
+            'step': 20
+        }, {
+            'coco/bbox_mAP': AP[init, seed],
+            'step': 20
+        }]
         if seen.code == 0:
             scalars.write_text('\n'.join(map(json.dumps, records)) + '\n')
         return SimpleNamespace(returncode=seen.code)

@@ -146,6 +146,11 @@ def test_command_line(theirs: dict, tmp_path: Path, repo_root: Path,
     torch.save(theirs, source)
     assert run(source, out) == 0
     assert 'neck.mlp.0.weight' in load_checkpoint_file(out)['state_dict']
+    assert 'strictly into RegionCLMoCo' in capsys.readouterr().out
+    theirs['state_dict'].update(queue2=torch.ones(16, 64))
+    torch.save(theirs, source)
+    assert run(source, out) == 0
+    assert 'strictly into RegionCLDenseCL' in capsys.readouterr().out
     assert run(source, source) == 1
     assert 'same file' in capsys.readouterr().err
     source.write_bytes(b'nothing of the kind')

@@ -1,9 +1,12 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from mmregioncl.transfer.detectron2_target import (detectron2_shapes,
+from mmregioncl.transfer.detectron2_target import (Detectron2Target,
+                                                   detectron2_shapes,
                                                    to_detectron2)
 from mmregioncl.transfer.resnet_layout import ResNetLayout
 
@@ -29,3 +32,28 @@ def test_detectron2_map_is_one_to_one(depth: int) -> None:
         for key, shape in layout.tensor_shapes().items()
     }
     assert renamed == detectron2_shapes(layout)
+
+
+@pytest.mark.parametrize('layout, more', [
+    (ResNetLayout(50), set()),
+    (ResNetLayout(18), {
+        'MODEL.RESNETS.WIDTH_PER_GROUP 64',
+        'MODEL.RESNETS.RES2_OUT_CHANNELS 64'
+    }),
+    (ResNetLayout(50, stem_channels=16, base_channels=16), {
+        'MODEL.RESNETS.WIDTH_PER_GROUP 16',
+        'MODEL.RESNETS.RES2_OUT_CHANNELS 64',
+        'MODEL.RESNETS.STEM_OUT_CHANNELS 16'
+    }),
+])
+def test_usage_gives_detectron2s_own_keys(layout: ResNetLayout,
+                                          more: set[str]) -> None:
+    text = Detectron2Target().usage('a.pth', layout)
+    settings = set(re.split(r', (?=[A-Z])', text))
+    assert settings == more | {
+        "MODEL.WEIGHTS 'a.pth'", f'MODEL.RESNETS.DEPTH {layout.depth}',
+        'MODEL.RESNETS.STRIDE_IN_1X1 False', 'MODEL.RESNETS.NORM SyncBN',
+        'MODEL.BACKBONE.FREEZE_AT 0', 'INPUT.FORMAT RGB',
+        'MODEL.PIXEL_MEAN [123.675, 116.28, 103.53]',
+        'MODEL.PIXEL_STD [58.395, 57.12, 57.375]'
+    }

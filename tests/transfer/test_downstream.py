@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmregioncl.transfer.downstream import (check_whole_model, revert_sync_bn,
+from mmregioncl.transfer.downstream import (check_whole_model, own_predictions,
                                             set_weights)
 from mmregioncl.transfer.resnet_layout import ResNetLayout
 from tests.transfer.conftest import Tensors
@@ -92,24 +92,25 @@ def test_refuses(tmp_path: Path, tiny: ResNetLayout,
     # MMEngine looks into `state_dict` only, so this would load nothing
     state = torch.load(path, weights_only=True)['state_dict']
     torch.save(dict(model=state), tmp_path / 'nested.pth')
-    with pytest.raises(ValueError, match='tools/export.py'):
+    with pytest.raises(ValueError, match='no tensors where.*tools/export.py'):
         set_weights(detector(), str(tmp_path / 'nested.pth'))
     with pytest.raises(ValueError, match='no model.backbone'):
         set_weights(Config(dict(model=dict(type='X'))), str(path))
 
 
-def test_sync_bn_becomes_bn() -> None:
-    sync = dict(type='SyncBN', requires_grad=True)
+def test_each_run_has_its_own_predictions() -> None:
+    cityscapes = dict(type='CityScapesMetric', outfile_prefix='shared')
+    coco = dict(type='CocoMetric', outfile_prefix='x')
     cfg = Config(
         dict(
-            model=dict(
-                backbone=dict(norm_cfg=dict(sync)),
-                necks=[dict(norm_cfg=dict(sync)),
-                       dict(type='Conv')])))
-    assert revert_sync_bn(cfg) == 2
-    assert cfg.model.backbone.norm_cfg == dict(type='BN', requires_grad=True)
-    assert cfg.model.necks[0].norm_cfg == dict(type='BN', requires_grad=True)
-    assert revert_sync_bn(cfg) == 0
+            work_dir='mine',
+            val_evaluator=[dict(coco), dict(cityscapes)],
+            test_evaluator=dict(cityscapes)))
+    own_predictions(cfg)
+    assert cfg.val_evaluator[0].outfile_prefix == 'x'
+    assert cfg.val_evaluator[1].outfile_prefix == 'mine/predictions'
+    assert cfg.test_evaluator.outfile_prefix == 'mine/predictions'
+    own_predictions(Config(dict(work_dir='mine')))  # nothing to change
 
 
 @pytest.mark.parametrize('change, message', [

@@ -10,6 +10,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mmregioncl.visualization.run_log import read_records
+
 REPO = Path(__file__).resolve().parents[2]
 # what the evaluators log, what it is called, and what makes a percentage
 METRICS = {
@@ -113,10 +115,7 @@ def read_metrics(folder: Path) -> dict[str, float]:
         ValueError: If there is nothing.
     """
     logs = sorted(folder.glob('*/vis_data/scalars.json'))
-    records = [
-        json.loads(line) for log in logs[-1:]
-        for line in log.read_text().splitlines()
-    ]
+    records = [record for log in logs[-1:] for record in read_records(log)]
     for record in reversed(records):
         found = {
             label: record[key] * factor

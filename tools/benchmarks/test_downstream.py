@@ -30,21 +30,20 @@ def main() -> None:
     parser, args = parse_args()
     try:
         cfg = load_config(args, REPO)
-        import torch
-
-        from mmregioncl.transfer.downstream import revert_sync_bn
         if not Path(args.checkpoint).is_file():
             raise ValueError(f'there is no checkpoint {args.checkpoint!r}')
-        if args.launcher != 'none' and not torch.cuda.is_available():
-            revert_sync_bn(cfg)
     except ValueError as error:
         parser.exit(2, f'{parser.prog}: {error}\n')
-    cfg.load_from, cfg.resume = args.checkpoint, False
 
     from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
 
-    from mmregioncl.transfer.downstream import check_whole_model
+    from mmregioncl.transfer.downstream import (check_whole_model,
+                                                own_predictions)
+    if args.work_dir is None:  # not among the logs of the run
+        cfg.work_dir = str(Path(cfg.work_dir) / 'test')
+    own_predictions(cfg)
+    cfg.load_from, cfg.resume = args.checkpoint, False
     runner = Runner.from_cfg(cfg)
     model = runner.model
     try:

@@ -48,16 +48,13 @@ def main() -> None:
     parser, args = parse_args()
     try:
         cfg = load_config(args, REPO)
-        import torch
-
-        from mmregioncl.transfer.downstream import revert_sync_bn, set_weights
+        from mmregioncl.transfer.downstream import own_predictions, set_weights
         print(f'Weights: {set_weights(cfg, args.weights)}')
         train_options.apply_train_arguments(cfg, args)
         if args.dry_run is not None:
             from mmregioncl.transfer.dry_run import make_dry
             make_dry(cfg, args.dry_run)
-        if args.launcher != 'none' and not torch.cuda.is_available():
-            print(f'No GPU: {revert_sync_bn(cfg)} settings SyncBN -> BN')
+        own_predictions(cfg)
     except (OSError, ValueError) as error:
         parser.exit(2, f'{parser.prog}: {error}\n')
 

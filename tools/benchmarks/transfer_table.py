@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mmregioncl.visualization.run_log import read_records
+
 REPO = Path(__file__).resolve().parents[2]
 PAPER = REPO / 'docs' / 'results' / 'paper.json'
 # (metric of the paper, data set): the evaluator's name of it, and what makes
@@ -42,8 +44,7 @@ def read_metric(folder: Path, name: str, best: bool) -> float | None:
     """
     values: dict[int, float] = {}
     for log in sorted(folder.glob('*/vis_data/scalars.json')):
-        for line in log.read_text(encoding='utf-8').splitlines():
-            record = json.loads(line)
+        for record in read_records(log):
             if name in record:
                 values[record['step']] = record[name]
     if not values:

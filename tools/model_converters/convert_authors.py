@@ -49,8 +49,10 @@ def main() -> int:
         return 1
     finally:
         partial.unlink(missing_ok=True)
-    print(f'wrote {out}: {len(converted["state_dict"])} tensors, loads '
-          'strictly into RegionCLMoCo')
+    state = converted['state_dict']
+    algorithm = 'RegionCLDenseCL' if 'queue2' in state else 'RegionCLMoCo'
+    print(f'wrote {out}: {len(state)} tensors, loads strictly into '
+          f'{algorithm}')
     return 0
 
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmregioncl contributors. All rights reserved.
-"""Stop a classifier whose head and data do not have the same classes."""
+"""Stop a classifier whose head, data and metrics differ in their classes."""
 from __future__ import annotations
 
 from typing import Any
@@ -12,13 +12,14 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class CheckClassesHook(Hook):
-    """Compare the classes of training set, validation set and head.
+    """Compare the classes of training set, validation set, head and metrics.
 
     A head that is too small ends in an index error of the loss, one that is
     too large trains on; and where val lacks a class folder, labels mean
     something else there than in training, and top-1 falls without a word.
     Data sets that do not name their classes, such as a list file with labels,
-    are not compared.
+    are not compared. A top-5 accuracy of fewer than 5 classes would end the
+    run at its first evaluation.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -51,6 +52,15 @@ class CheckClassesHook(Hook):
                     f'model.head.num_classes={count}, but the data set of '
                     f'{name}_dataloader has {len(classes)} classes; set '
                     f'model.head.num_classes={len(classes)}')
+        if count is None or runner.val_loop is None:
+            return
+        for metric in runner.val_loop.evaluator.metrics:
+            largest = max(getattr(metric, 'topk', (0, )))
+            if largest > count:
+                raise ValueError(
+                    f'val_evaluator.topk asks for the top {largest} of '
+                    f'{count} classes; set val_evaluator.topk=1 and '
+                    'test_evaluator.topk=1')
 
 
 def _classes(dataset: Any) -> tuple[str, ...]:

@@ -123,7 +123,8 @@ class PreemptionHook(Hook):
         if get_world_size() == 1:
             return self._received is not None
         counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-        if (runner.iter + 1) // counts % self.interval:
+        # called between updates only: ask in the nearest to `interval`
+        if (runner.iter + 1) // counts % max(1, self.interval // counts):
             return False
         told = torch.tensor([self._received or 0])
         all_reduce(told, op='max')
