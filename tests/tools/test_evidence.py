@@ -91,6 +91,7 @@ def test_table(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
     """Means, deviations and gains over the host with the same seed."""
     args = settings(tmp_path)
     host, ours = 'mocov2_r18w16_cifar10', 'regioncl_mocov2_r18w16_cifar10'
+    boxes = f'{ours}_boxes'
     for name, values in ((host, {
             0: 40.,
             1: 42.
@@ -98,6 +99,8 @@ def test_table(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
             0: 43.,
             1: 43.,
             2: 49.
+    }), (boxes, {
+            1: 44.
     })):
         for seed, top1 in values.items():
             finish(args, name, seed, top1)
@@ -110,8 +113,11 @@ def test_table(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
     # gains of the two seeds that both have: 3 and 1
     assert ('| cifar10 | RegionCL on mocov2 | 1.75 | 8 | 3 | 45.0 ± 3.5 | '
             '2.0 ± 1.4 | 46.0 ± 3.5 | 2.0 ± 1.4 |') in lines
+    # that seed over the host's, and over RegionCL's with one box per batch
+    assert ('| cifar10 | a box per image | 1.75 | 8 | 1 | 44.0 | 2.0 | 1.0 | '
+            '45.0 | 2.0 | 1.0 |') in lines
     written = json.loads((tmp_path / 'out/evidence.json').read_text())
-    assert [row['name'] for row in written['rows']] == [host, ours]
+    assert [row['name'] for row in written['rows']] == [host, ours, boxes]
 
 
 def test_a_table_of_two_machines(tmp_path: Path, monkeypatch: Any) -> None:

@@ -211,17 +211,24 @@ def spread(values: list[float]) -> dict[str, float]:
 
 
 def summarise(rows: list[dict[str, Any]]) -> None:
-    """Add to each row its accuracies, and its gains on the same seeds."""
-    hosts = {row['name']: row['seeds'] for row in rows}
+    """Add to each row its accuracies, and their differences on the same seeds.
+
+    ``*_gain`` is that to the plain host, ``*_change`` that to RegionCL with
+    nothing changed, of the rows that change something.
+    """
+    known = {row['name']: row['seeds'] for row in rows}
     for row in rows:
-        host = hosts.get(row['host'], {})
-        if row['name'] == row['host']:
-            host = {}
-        shared = [seed for seed in row['seeds'] if seed in host]
+        others = dict(gain=row['host'])
+        if row['group'] != 'twins':
+            others['change'] = f'regioncl_{row["host"]}'
         for name in ('knn', 'linear'):
             row[name] = spread([each[name] for each in row['seeds'].values()])
-            row[f'{name}_gain'] = spread(
-                [row['seeds'][s][name] - host[s][name] for s in shared])
+            for key, other in others.items():
+                base = {} if other == row['name'] else known.get(other, {})
+                row[f'{name}_{key}'] = spread([
+                    each[name] - base[seed][name]
+                    for seed, each in row['seeds'].items() if seed in base
+                ])
 
 
 def as_cell(found: dict[str, float]) -> str:
@@ -235,11 +242,15 @@ def tabulate(rows: list[dict[str, Any]]) -> str:
         chosen = [row for row in rows if row['group'] == group]
         if not chosen:
             continue
+        sides = {'gain': 'over its host'}
+        if group != 'twins':
+            sides['change'] = 'over RegionCL unchanged'
+        titles = ['data', 'run', 'passes', 'epochs', 'seeds']
+        for name in ('k-NN', 'linear'):
+            titles += [name, *sides.values()]
         text += [
-            f'## {title}', '',
-            '| data | run | passes | epochs | seeds | k-NN | over its host '
-            '| linear | over its host |',
-            '|---|---|---|---|---|---|---|---|---|'
+            f'## {title}', '', '| ' + ' | '.join(titles) + ' |',
+            '|---' * len(titles) + '|'
         ]
         for row in chosen:
             cells = [
@@ -248,10 +259,9 @@ def tabulate(rows: list[dict[str, Any]]) -> str:
                 str(row['epochs']),
                 str(len(row['seeds']))
             ]
-            cells += [
-                as_cell(row[name])
-                for name in ('knn', 'knn_gain', 'linear', 'linear_gain')
-            ]
+            for name in ('knn', 'linear'):
+                cells += [as_cell(row[name])]
+                cells += [as_cell(row[f'{name}_{side}']) for side in sides]
             text.append('| ' + ' | '.join(cells) + ' |')
         text.append('')
     return '\n'.join(text)
