@@ -27,7 +27,9 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
     """MMEngine's wrapper, for models with SyncBN, which exists on GPUs only.
 
     For one process MMEngine makes it plain BN by itself; for several on CPUs
-    it is done here, and statistics are of each process's own batch then.
+    it is done here, and statistics are of each process's own batch then. With
+    a GPU, where a config may come that a run on CPUs has left in its work dir,
+    it is MMEngine's.
 
     Args:
         module (nn.Module): The model.
@@ -35,7 +37,8 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
     """
 
     def __init__(self, module: nn.Module, **kwargs: Any) -> None:
-        if any(isinstance(m, nn.SyncBatchNorm) for m in module.modules()):
+        if not torch.cuda.is_available() and any(
+                isinstance(m, nn.SyncBatchNorm) for m in module.modules()):
             print_log(
                 'No GPU: SyncBN is BN here, of each process\'s own batch',
                 logger='current')
@@ -48,8 +51,8 @@ def prepare_without_gpu(cfg: Any) -> None:
 
     MMEngine's launchers choose a GPU whatever the backend is, and give its
     number to DistributedDataParallel. Where there is none, the processes are
-    joined here (MMEngine then leaves them be), and the wrapper is told so;
-    :class:`CPUDistributedDataParallel` is taken unless the config names one.
+    joined here (MMEngine then leaves them be), and the wrapper is told so:
+    :class:`CPUDistributedDataParallel` in place of MMEngine's usual one.
 
     Not needed: with a GPU; then nothing is done.
 
@@ -65,10 +68,12 @@ def prepare_without_gpu(cfg: Any) -> None:
         dist.init_process_group(
             'gloo', timeout=datetime.timedelta(seconds=seconds))
     wrapper = dict(
-        type='mmengine.CPUDistributedDataParallel',
+        type='MMDistributedDataParallel',
         broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False))
     wrapper.update(cfg.get('model_wrapper_cfg') or {})
+    if wrapper['type'].split('.')[-1] == 'MMDistributedDataParallel':
+        wrapper['type'] = 'mmengine.CPUDistributedDataParallel'
     wrapper['device_ids'] = None
     cfg.model_wrapper_cfg = wrapper
 

@@ -10,6 +10,7 @@ from mmregioncl.compat import apply_compat
 
 apply_compat()
 
+import mmregioncl.cpu_distributed
 import mmregioncl.datasets.image_folder
 import mmregioncl.datasets.resumable_sampler
 import mmregioncl.datasets.transforms

@@ -150,14 +150,20 @@ def _script(path: Path, body: str) -> None:
     path.chmod(0o755)
 
 
+def _environment() -> dict[str, str]:
+    """Without what a make around these tests was told."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(('MAKE', 'MMREGIONCL_CUDA_OPS'))
+    }
+
+
 def _ci(project: Path) -> tuple[int, list[str]]:
     """Exit status of .ci/run and who had a turn."""
     turns = project / 'turns'
     turns.unlink(missing_ok=True)
-    env = {
-        name: value
-        for name, value in os.environ.items() if not name.startswith('MAKE')
-    }
+    env = _environment()
     result = subprocess.run(['bash', '.ci/run'],
                             cwd=project,
                             env=dict(env, PYTHONPATH='/elsewhere'),
@@ -179,10 +185,7 @@ def test_operators_for_a_gpu_can_follow(project: Path) -> None:
     _script(
         project / 'tools/setup_env.sh', 'echo setup >> turns; '
         'touch .venv/.ready ${MMREGIONCL_CUDA_OPS:+.venv/.ready-cuda}')
-    env = {
-        name: value
-        for name, value in os.environ.items() if not name.startswith('MAKE')
-    }
+    env = _environment()
     for number, ops in enumerate(('', '1', '1', ''), 1):
         subprocess.run(['make', 'setup'],
                        cwd=project,

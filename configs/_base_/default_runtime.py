@@ -21,7 +21,8 @@ default_hooks = dict(
     health=dict(type='HealthHook', interval=50))
 
 # The first checks the run before it starts; the second prints k-NN at random
-# weights where a config evaluates k-NN, to have something to compare with.
+# weights where a config evaluates k-NN, to have something to compare with, and
+# on resume makes up for one that was cut.
 custom_hooks = [
     dict(type='PreflightHook'),
     dict(type='ValidateAtStartHook'),

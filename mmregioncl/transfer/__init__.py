@@ -5,6 +5,7 @@ Downstream configs name this package in ``custom_imports``. Importing it lets
 MMEngine read raw training checkpoints and safetensors files, and registers
 the hooks. It imports nothing of MMSelfSup, mmdet or mmseg.
 """
+import mmregioncl.cpu_distributed  # noqa: F401
 from mmregioncl.compat import allow_mmengine_checkpoints
 from .backbone import Backbone, find_backbone
 from .export import ExportReport, export_backbone

@@ -39,8 +39,9 @@ def convert_authors(checkpoint: Mapping[str, Any],
 
     Returns:
         dict: ``state_dict``, which loads strictly into ``RegionCLMoCo`` and
-        MMSelfSup's ``MoCo``, and ``meta`` of plain strings. Their optimizer
-        state is left out: start from it with ``load_from``.
+        MMSelfSup's ``MoCo`` (what DenseCL's own code wrote, in the same names:
+        ``RegionCLDenseCL`` and ``DenseCL``), and ``meta`` of plain strings.
+        Their optimizer state is left out: start from it with ``load_from``.
 
     Raises:
         ValueError: If keys are missing or unknown, or the two names of the
@@ -62,9 +63,16 @@ def convert_authors(checkpoint: Mapping[str, Any],
                 break
         else:
             unknown.append(key)
-    expected = ('backbone.conv1.weight', 'neck.mlp.0.weight',
-                'neck.mlp.2.weight', 'encoder_k.module.0.conv1.weight',
-                'encoder_k.module.1.mlp.0.weight', 'queue', 'queue_ptr')
+    expected = [
+        'backbone.conv1.weight', 'neck.mlp.0.weight', 'neck.mlp.2.weight',
+        'encoder_k.module.0.conv1.weight', 'encoder_k.module.1.mlp.0.weight',
+        'queue', 'queue_ptr'
+    ]
+    if any('mlp2' in key or 'queue2' in key for key in converted):
+        expected += [
+            'neck.mlp2.0.weight', 'neck.mlp2.2.weight',
+            'encoder_k.module.1.mlp2.0.weight', 'queue2', 'queue2_ptr'
+        ]
     missing = [key for key in expected if key not in converted]
     if missing or unknown:
         raise ValueError(

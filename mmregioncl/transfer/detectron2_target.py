@@ -27,6 +27,9 @@ class Detectron2Target(MMEngineTarget):
     formats = ('pth', )  # its checkpointer reads no safetensors
 
     def obstacle(self, layout: ResNetLayout) -> str | None:
+        if not layout.bottleneck and layout.base_channels != 64:
+            return (f'wants 64 base channels of a ResNet-{layout.depth} and '
+                    f'cannot hold {layout.base_channels}')
         return needs_imagenet_stem(layout)
 
     def rename(self, tensors: Tensors) -> Tensors:

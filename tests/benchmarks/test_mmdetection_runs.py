@@ -100,6 +100,13 @@ def the_tool(*words: object) -> None:
     runpy.run_path(str(TOOLS / 'train_downstream.py'), run_name='__main__')
 
 
+def the_evaluation(folder: Path, *words: object) -> None:
+    """tools/benchmarks/test_downstream.py as a command in a folder."""
+    os.chdir(folder)
+    sys.argv = ['test_downstream.py', *map(str, words)]
+    runpy.run_path(str(TOOLS / 'test_downstream.py'), run_name='__main__')
+
+
 def test_two_processes_on_a_cpu(server: Any, material: Path,
                                 tmp_path: Path) -> None:
     """Launched as on GPUs: SyncBN reverts, the weights arrive on both."""
@@ -134,6 +141,18 @@ def test_two_processes_on_a_cpu(server: Any, material: Path,
     assert code == 0, text[-3000:]
     assert 'resumed at iteration 2' in text and 'Iter(train)' not in text
     assert 'coco/bbox_mAP: ' in text
+    log = tmp_path / 'evaluated'
+    (tmp_path / 'elsewhere').mkdir()
+    code = server(in_a_fork, the_evaluation, log, tmp_path / 'elsewhere', name,
+                  tmp_path / 'iter_2.pth', '--cfg-options',
+                  f'data_root={material}/coco/',
+                  'model.test_cfg.rcnn.score_thr=0.')
+    text = log.read_text()
+    assert code == 0, text[-3000:]
+    assert 'coco/segm_mAP: ' in text
+    # not among the logs of the run, whose work dir has the config's name too
+    assert {each.name for each in tmp_path.glob('elsewhere/work_dirs/*/*')
+            } == {'test'}
 
 
 @pytest.mark.parametrize('words, message', [

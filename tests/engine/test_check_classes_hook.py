@@ -13,9 +13,8 @@ from mmregioncl.engine.hooks import CheckClassesHook
 def runner(train: Any,
            val: Any,
            count: int | None,
-           topk: tuple = (1, )) -> Any:
+           metric: Any = None) -> Any:
     """What the hook reads of a runner; None: names no classes."""
-    from mmcls.evaluation import Accuracy  # after mmregioncl
 
     def loader(classes: Any) -> Any:
         metainfo = {} if classes is None else dict(classes=classes)
@@ -30,7 +29,7 @@ def runner(train: Any,
         train_dataloader=loader(train),
         val_loop=None if val == 'off' else SimpleNamespace(
             dataloader=loader(val),
-            evaluator=SimpleNamespace(metrics=[Accuracy(topk=topk)])))
+            evaluator=SimpleNamespace(metrics=[metric])))
 
 
 @pytest.mark.parametrize('train, val, count', [
@@ -58,6 +57,9 @@ def test_refuses(train: Any, val: Any, count: int, message: str) -> None:
 
 
 def test_refuses_a_top_5_of_fewer_classes() -> None:
+    from mmcls.evaluation import Accuracy, MultiLabelMetric  # after mmregioncl
+    check, top5 = CheckClassesHook().before_train, Accuracy(topk=(1, 5))
     with pytest.raises(ValueError, match='top 5 of 4 classes; set .*topk=1'):
-        CheckClassesHook().before_train(runner(None, None, 4, topk=(1, 5)))
-    CheckClassesHook().before_train(runner(None, None, 5, topk=(1, 5)))
+        check(runner(None, None, 4, top5))
+    check(runner(None, None, 5, top5))
+    check(runner(None, None, 4, MultiLabelMetric(topk=5)))  # means another

@@ -50,6 +50,7 @@ def test_step_zero_would_overwrite_the_key_encoder(theirs: dict) -> None:
 
 def moco(kind: str, region: dict) -> torch.nn.Module:
     from mmselfsup.registry import MODELS
+    neck_type = 'DenseCLNeck' if 'DenseCL' in kind else 'MoCoV2Neck'
     return MODELS.build(
         dict(
             type=kind,
@@ -58,7 +59,7 @@ def moco(kind: str, region: dict) -> torch.nn.Module:
             **region,
             backbone=dict(type='ResNet', depth=18, norm_cfg=dict(type='BN')),
             neck=dict(
-                type='RegionMoCoV2Neck' if region else 'MoCoV2Neck',
+                type=f'Region{neck_type}' if region else neck_type,
                 in_channels=512,
                 hid_channels=32,
                 out_channels=16),
@@ -91,16 +92,27 @@ def test_loads_strictly(kind: str, region: dict, theirs: dict,
                                0.999 * source['encoder_k.0.conv1.weight'])
 
 
-def test_densecl_of_wxinlong(theirs: dict) -> None:
+def add_dense_branch(theirs: dict) -> None:
+    """As WXinlong/DenseCL has it, whose code base the authors shared."""
     state = theirs['state_dict']
-    state.update(neck('encoder_q.1.mlp2.'))
-    state.update(neck('encoder_k.1.mlp2.', 1))
+    dense = neck('encoder_q.1.mlp2.') | neck('encoder_k.1.mlp2.', 1)
+    for key, value in dense.items():  # 1 x 1 convolutions
+        state[key] = value[..., None, None] if value.ndim == 2 else value
     state.update(queue2=torch.ones(16, 64), queue2_ptr=torch.tensor([3]))
+
+
+def test_densecl_of_wxinlong(theirs: dict) -> None:
+    pytest.importorskip('mmcv', exc_type=ImportError)
+    import mmregioncl.register  # noqa: F401
+    theirs['state_dict']['queue2'] = torch.ones(16, 64)
+    with pytest.raises(ValueError, match='neck.mlp2.0.weight.*queue2_ptr'):
+        convert_authors(theirs)
+    add_dense_branch(theirs)
     converted = convert_authors(theirs)['state_dict']
-    assert {
-        'neck.mlp2.0.weight', 'encoder_k.module.1.mlp2.2.bias', 'queue2',
-        'queue2_ptr'
-    } <= set(converted)
+    for kind, region in (('DenseCL', {}),
+                         ('RegionCLDenseCL',
+                          dict(region_swap=dict(cells=(3, 5))))):
+        moco(kind, region).load_state_dict(converted, strict=True)
 
 
 def test_converted_file_exports_the_same_backbone(theirs: dict) -> None:
@@ -147,7 +159,7 @@ def test_command_line(theirs: dict, tmp_path: Path, repo_root: Path,
     assert run(source, out) == 0
     assert 'neck.mlp.0.weight' in load_checkpoint_file(out)['state_dict']
     assert 'strictly into RegionCLMoCo' in capsys.readouterr().out
-    theirs['state_dict'].update(queue2=torch.ones(16, 64))
+    add_dense_branch(theirs)
     torch.save(theirs, source)
     assert run(source, out) == 0
     assert 'strictly into RegionCLDenseCL' in capsys.readouterr().out

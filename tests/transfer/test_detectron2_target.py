@@ -34,6 +34,15 @@ def test_detectron2_map_is_one_to_one(depth: int) -> None:
     assert renamed == detectron2_shapes(layout)
 
 
+def test_what_its_builder_refuses() -> None:
+    """RES2_OUT_CHANNELS must be 64 there for a ResNet-18 or 34."""
+    target = Detectron2Target()
+    narrow = target.obstacle(ResNetLayout(18, base_channels=16))
+    assert narrow and 'ResNet-18 and cannot hold 16' in narrow
+    assert target.obstacle(ResNetLayout(50, base_channels=16)) is None
+    assert target.obstacle(ResNetLayout(18)) is None
+
+
 @pytest.mark.parametrize('layout, more', [
     (ResNetLayout(50), set()),
     (ResNetLayout(18), {

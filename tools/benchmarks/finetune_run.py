@@ -10,8 +10,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mmregioncl.visualization.run_log import read_records
-
 REPO = Path(__file__).resolve().parents[2]
 # what the evaluators log, what it is called, and what makes a percentage
 METRICS = {
@@ -114,6 +112,8 @@ def read_metrics(folder: Path) -> dict[str, float]:
     Raises:
         ValueError: If there is nothing.
     """
+    # not at the top: it comes with Matplotlib
+    from mmregioncl.visualization.run_log import read_records
     logs = sorted(folder.glob('*/vis_data/scalars.json'))
     records = [record for log in logs[-1:] for record in read_records(log)]
     for record in reversed(records):

@@ -11,7 +11,7 @@ model = dict(
         type='ResNet',
         depth=50,
         out_indices=[4],  # 0: conv-1, x: stage-x
-        norm_cfg=dict(type='SyncBN')),  # reverted to BN in a single process
+        norm_cfg=dict(type='SyncBN')),  # BN in one process, and on CPUs
     neck=dict(
         type='NonLinearNeck',
         in_channels=2048,

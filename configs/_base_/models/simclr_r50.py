@@ -10,7 +10,7 @@ model = dict(
         type='ResNet',
         depth=50,
         out_indices=[4],  # 0: conv-1, x: stage-x
-        norm_cfg=dict(type='SyncBN'),  # reverted to BN in a single process
+        norm_cfg=dict(type='SyncBN'),  # BN in one process, and on CPUs
         zero_init_residual=True),
     neck=dict(
         type='NonLinearNeck',

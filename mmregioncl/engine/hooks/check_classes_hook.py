@@ -54,8 +54,9 @@ class CheckClassesHook(Hook):
                     f'model.head.num_classes={len(classes)}')
         if count is None or runner.val_loop is None:
             return
+        from mmcls.evaluation import Accuracy  # after compat
         for metric in runner.val_loop.evaluator.metrics:
-            largest = max(getattr(metric, 'topk', (0, )))
+            largest = max(metric.topk) if isinstance(metric, Accuracy) else 0
             if largest > count:
                 raise ValueError(
                     f'val_evaluator.topk asks for the top {largest} of '
