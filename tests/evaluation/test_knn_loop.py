@@ -41,7 +41,7 @@ def test_a_whole_run(root: Path, tmp_path: Path) -> None:
     text = log.read_text()
     assert 'Before the first iteration: knn/top1: ' in text
     assert 'Epoch(val) [2][5/5]    knn/top1: ' in text
-    # a resumed run does not evaluate before its first iteration
+    # a resumed run evaluates the epoch again in which it may have been killed
     cfg = config(root, tmp_path / 'more')
     cfg.update(resume=True, load_from=str(tmp_path / 'epoch_2.pth'))
     cfg['train_cfg']['max_epochs'] = 3
@@ -50,7 +50,9 @@ def test_a_whole_run(root: Path, tmp_path: Path) -> None:
     steps = [
         entry['step'] for entry in scalars(tmp_path) if 'knn/top1' in entry
     ]
-    assert steps == [0, 1, 2, 3]
+    assert steps == [0, 1, 2, 2, 3]
+    assert 'Before the first iteration' not in ''.join(
+        path.read_text() for path in (tmp_path / 'more').glob('*/*.log'))
 
 
 def test_top1_is_that_of_the_definition(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def needs(target: str) -> None:
 def layout_of(r18: ResNetLayout,
               tiny: ResNetLayout) -> Callable[[str], ResNetLayout]:
     """The smallest layout that a target can express."""
-    return lambda target: r18 if target in ('torchvision', 'timm') else tiny
+    full = 'torchvision', 'timm', 'detectron2'
+    return lambda target: r18 if target in full else tiny
 
 
 def leftovers(folder: Path) -> list[str]:
