@@ -1,6 +1,6 @@
 # Each target sets up .venv first (Python 3.11, its headers and venv, g++ and
-# make are all it takes)
-# and does not install again until the requirements change.
+# make are all it takes) and does not install again until the requirements
+# change.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 

@@ -22,6 +22,7 @@ from mmengine.runner import set_random_seed  # noqa: E402
 
 import mmregioncl.register  # noqa: E402,F401
 import mmregioncl.visualization as vis  # noqa: E402
+from mmregioncl.run_log import knn_curve, read_run  # noqa: E402
 from mmregioncl.visualization import training_views  # noqa: E402
 
 COLUMNS = 8  # images shown
@@ -98,11 +99,11 @@ def main() -> None:
     cfg = Config.fromfile(configs[0])
     init_default_scope('mmselfsup')
     try:
-        logs = [vis.read_run(work_dir) for work_dir in work_dirs]
+        logs = [read_run(work_dir) for work_dir in work_dirs]
     except ValueError as error:
         sys.exit(str(error))
     names = ('RegionCL-M', 'MoCo v2')
-    draw(cfg, logs[0], dict(zip(names, map(vis.knn_curve, logs))), out)
+    draw(cfg, logs[0], dict(zip(names, map(knn_curve, logs))), out)
 
 
 if __name__ == '__main__':

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmregioncl.run_log import epoch_length, read_run
+
 PACKAGE = Path(__file__).resolve().parents[1]
 KEYS = ('loss_instance', 'loss_region')
 
@@ -82,8 +84,6 @@ def read_run_curves(path: Path) -> Run:
     Raises:
         ValueError: If it holds no losses.
     """
-    # not at the top: it comes with Matplotlib
-    from mmregioncl.visualization.run_log import epoch_length, read_run
     if path.suffix == '.log':
         records = _parse_log(path.read_text(errors='replace'))
     else:

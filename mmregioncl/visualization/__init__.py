@@ -7,10 +7,9 @@ from .composite_sheet import draw_composites, draw_views, figure_image
 from .outlines import CANVAS, PASTE, outline_box, outline_composite, show_image
 from .page import open_folder, write_page
 from .pixels import to_pixels
-from .run_log import knn_curve, read_run
 
 __all__ = [
     'CANVAS', 'PASTE', 'draw_composites', 'draw_views', 'figure_image',
-    'knn_curve', 'open_folder', 'outline_box', 'outline_composite', 'read_run',
-    'show_image', 'to_pixels', 'write_page'
+    'open_folder', 'outline_box', 'outline_composite', 'show_image',
+    'to_pixels', 'write_page'
 ]

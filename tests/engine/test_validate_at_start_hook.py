@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mmregioncl.engine import ValidateAtStartHook
-from mmregioncl.visualization import knn_curve, read_run
+from mmregioncl.run_log import knn_curve, read_run
 from tests.tiny_run import build_runner, config, write_images
 
 

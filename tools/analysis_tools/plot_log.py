@@ -70,7 +70,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def iterations_per_epoch(records: list[dict]) -> float | None:
     """As far as the log tells; it does not say it."""
-    from mmregioncl.visualization.run_log import epoch_length
+    from mmregioncl.run_log import epoch_length
     rows = [record for record in records if 'epoch' in record]
     length, told = epoch_length(rows) if rows else (1., False)
     return length if told else None
@@ -169,7 +169,8 @@ def main() -> None:
     if args.smooth < 1:
         parser.error(f'--smooth must be 1 or more, got {args.smooth}')
     from mmregioncl.apis.run_curves import read_reference
-    from mmregioncl.visualization import open_folder, read_run, write_page
+    from mmregioncl.run_log import read_run
+    from mmregioncl.visualization import open_folder, write_page
     try:
         runs = {
             name: read_run(path)

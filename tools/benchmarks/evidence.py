@@ -35,7 +35,7 @@ if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
     sys.path.insert(0, str(REPO))
 
 from mmregioncl.cfg_options import as_text  # noqa: E402
-from mmregioncl.visualization import knn_curve, read_run  # noqa: E402
+from mmregioncl.run_log import knn_curve, read_run  # noqa: E402
 
 OUT = REPO / 'docs/results'
 WARM_UP = 2  # epochs; without it RegionCL-M may end in a constant output

@@ -10,6 +10,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mmregioncl.run_log import read_records
+
 REPO = Path(__file__).resolve().parents[2]
 # what the evaluators log, what it is called, and what makes a percentage
 METRICS = {
@@ -112,8 +114,6 @@ def read_metrics(folder: Path) -> dict[str, float]:
     Raises:
         ValueError: If there is nothing.
     """
-    # not at the top: it comes with Matplotlib
-    from mmregioncl.visualization.run_log import read_records
     logs = sorted(folder.glob('*/vis_data/scalars.json'))
     records = [record for log in logs[-1:] for record in read_records(log)]
     for record in reversed(records):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mmregioncl.run_log import read_records
+
 REPO = Path(__file__).resolve().parents[2]
 PAPER = REPO / 'docs' / 'results' / 'paper.json'
 # (metric of the paper, data set): the evaluator's name of it, and what makes
@@ -40,8 +42,6 @@ def read_metric(folder: Path, name: str, best: bool) -> float | None:
     Returns:
         float, optional: None if there was none.
     """
-    # not at the top: it comes with Matplotlib
-    from mmregioncl.visualization.run_log import read_records
     values: dict[int, float] = {}
     for log in sorted(folder.glob('*/vis_data/scalars.json')):
         for record in read_records(log):

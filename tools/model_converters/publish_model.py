@@ -26,9 +26,9 @@ if (REPO / 'mmregioncl').is_dir():  # a clone; runs without installing
 
 from mmregioncl.apis.run_command import repeat_command  # noqa: E402
 from mmregioncl.launch import find_config  # noqa: E402
+from mmregioncl.run_log import knn_curve, read_run  # noqa: E402
 from mmregioncl.transfer.export import export_backbone  # noqa: E402
 from mmregioncl.transfer.safe_load import load_checkpoint_file  # noqa: E402
-from mmregioncl.visualization.run_log import knn_curve, read_run  # noqa: E402
 
 MAX_FILE, MAX_ZOO = 12 * 10**6, 60 * 10**6  # bytes; it is part of the clone
 FILLED = ('tools/misc/metafiles.py', 'tools/misc/fill_numbers.py')

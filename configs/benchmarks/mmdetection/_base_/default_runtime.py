@@ -3,8 +3,8 @@
 _base_ = 'mmdet::_base_/default_runtime.py'
 custom_imports = dict(
     imports=['mmregioncl.transfer'], allow_failed_imports=False)
-# One rank alone computes some metrics while the others wait, up to 20 minutes
-# for Cityscapes' instances: nccl's own limit of 10 would end the run.
+# One rank alone computes some metrics while the others wait, by an estimate up
+# to 20 minutes for Cityscapes' instances: nccl's limit of 10 would end the run.
 env_cfg = dict(dist_cfg=dict(timeout=7200))  # seconds
 
 default_hooks = dict(

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmregioncl.visualization import knn_curve, read_run
-from mmregioncl.visualization.run_log import epoch_length
+from mmregioncl.run_log import epoch_length, knn_curve, read_run
 
 
 def write(folder: Path, *records: dict) -> None:
