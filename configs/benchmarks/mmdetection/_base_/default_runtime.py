@@ -4,7 +4,7 @@ _base_ = 'mmdet::_base_/default_runtime.py'
 custom_imports = dict(
     imports=['mmregioncl.transfer'], allow_failed_imports=False)
 # One rank alone computes some metrics while the others wait, by an estimate up
-# to 20 minutes for Cityscapes' instances: nccl's limit of 10 would end the run.
+# to 20 minutes for Cityscapes' instances; nccl's limit of 10 would end it.
 env_cfg = dict(dist_cfg=dict(timeout=7200))  # seconds
 
 default_hooks = dict(
